@@ -1,0 +1,197 @@
+# holdfast: one file, no recursion but for `deps`. `make help` lists the targets.
+#
+# Everything is built under build/$(VARIANT)/, which mirrors the tree. The lists below are explicit
+# on purpose: they are the architecture, bottom up, and a stray file must not enter the library.
+
+MAKEFLAGS += -r
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+
+ifneq (,$(filter deps,$(MAKECMDGOALS)))
+# `make deps GOAL...`: install first, then start make afresh, so that what is looked up while this
+# file is read (pkg-config, compilers) sees what was installed, and -j cannot overtake it.
+goals := $(filter-out deps,$(MAKECMDGOALS))
+.PHONY: deps $(goals)
+deps:
+	@sh tools/deps.sh
+ifneq ($(goals),)
+$(firstword $(goals)): deps
+	@$(MAKE) --no-print-directory $(goals)
+$(wordlist 2,$(words $(goals)),$(goals)): $(firstword $(goals)) ; @:
+endif
+else
+
+# ---- variants ------------------------------------------------------------------------------------
+VARIANT ?= release
+opt.release := -O2 -g
+opt.debug   := -O0 -g
+opt.asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+opt.tsan    := -O1 -g -fsanitize=thread
+opt.cov     := -O0 -g --coverage -DNDEBUG
+opt.fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+ifeq ($(opt.$(VARIANT)),)
+$(error unknown VARIANT '$(VARIANT)': one of release debug asan tsan cov fuzz)
+endif
+ifeq ($(origin CC),default)
+CC := $(if $(filter fuzz,$(VARIANT)),clang,gcc)
+endif
+AR ?= ar
+B := build/$(VARIANT)
+Q := $(if $(V),,@)
+
+# ---- flags: the user's CPPFLAGS, CFLAGS and LDFLAGS are appended, never overwritten ----------------
+warn := -Wall -Wextra -Wundef -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
+        -Wmissing-prototypes -Wvla -Wwrite-strings -Wswitch-enum -Wcast-qual $(if $(CI),-Werror)
+cflags := -std=c11 -D_POSIX_C_SOURCE=200809L -Iinclude -Isrc $(opt.$(VARIANT)) $(warn) -fPIC \
+          -fvisibility=hidden -pthread -MMD -MP $(CPPFLAGS) $(CFLAGS)
+ldflags := $(opt.$(VARIANT)) -pthread $(LDFLAGS)
+curl_cflags := $(shell pkg-config --cflags libcurl 2>/dev/null)
+curl_libs   := $(shell pkg-config --libs libcurl 2>/dev/null || echo -lcurl)
+mockd_cflags := $(shell pkg-config --cflags libmicrohttpd inih 2>/dev/null)
+mockd_libs   := $(shell pkg-config --libs libmicrohttpd inih 2>/dev/null || echo -lmicrohttpd -linih)
+cmocka_libs  := $(shell pkg-config --libs cmocka 2>/dev/null || echo -lcmocka)
+version := $(shell sed -n 's/^\#define HF_VERSION "\(.*\)"/\1/p' include/holdfast/version.h)
+abi := 0
+
+# ---- the house, bottom up ------------------------------------------------------------------------
+base   := errors num rng
+core   := backoff breaker breaker_window budget bulkhead retry
+engine := call policy result
+os     := error_text monotonic random_seed waiter
+policy := backoff_config breaker_config breaker_policy budget_policy bulkhead_policy config_check fallback_policy \
+          pipeline_build retry_policy timeout_policy
+drive  := cancel clock describe run seed testing
+http   :=
+
+core_lib := $(base:%=base/%) $(core:%=core/%) $(engine:%=engine/%) $(os:%=os/%) \
+            $(policy:%=policy/%) $(drive:%=drive/%)
+core_objs := $(core_lib:%=$B/src/%.o)
+http_objs := $(http:%=$B/src/http/%.o)
+
+mockd := $(patsubst tools/mockd/%.c,%,$(wildcard tools/mockd/*.c))
+mockd_objs := $(mockd:%=$B/tools/mockd/%.o)
+
+# Tests: each tests/AREA/NAME_test.c is a program. Those in http/, mockd/ and examples/ talk to mockd.
+tests := $(patsubst tests/%.c,%,$(wildcard tests/*/*_test.c))
+support := $(patsubst %.c,$B/%.o,$(wildcard tests/support/*.c))
+fuzzers := $(patsubst fuzz/%.c,%,$(wildcard fuzz/*_fuzz.c))
+examples := $(patsubst examples/%.c,%,$(wildcard examples/*.c))
+demo := $(patsubst examples/black_friday/%.c,%,$(wildcard examples/black_friday/*.c))
+
+libs := $B/libholdfast.a $B/libholdfast-curl.a $B/libholdfast.so.$(abi) $B/libholdfast-curl.so.$(abi)
+test_bins := $(tests:%=$B/tests/%)
+example_bins := $(examples:%=$B/examples/%)
+demo_bin := $(if $(demo),$B/examples/black_friday/black_friday)
+replay_bins := $(fuzzers:%=$B/fuzz/%)
+
+# ---- rules ---------------------------------------------------------------------------------------
+.PHONY: all help test demo examples check-layers check-headers check-demo-fails fuzz lint coverage clean check-all
+all: $(libs) $B/mockd $(example_bins) $(demo_bin)
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make                     libraries, mockd, examples, in build/release
+## make deps [GOAL...]      install what is missing (Debian, apt-get), then make the goals
+## make test                every test, the fuzz corpora replayed, check-layers, check-headers
+## make demo                Black Friday: naive client against holdfast, with a table; exit status = bars
+## make check-demo-fails    the demo's bars must fail when the policies are disabled
+## make check-layers        includes against the layer table, purity of base, core and engine
+## make check-headers       every public header alone, as C11 and as C++11
+## make check-all           test in the release, asan and tsan variants
+## make fuzz                run the fuzz targets (clang, FUZZ_SECONDS=20 each)
+## make coverage            line and branch coverage of base, core, engine and policy
+## make lint                cppcheck and clang-tidy
+## make clean               remove build/
+## Variables: VARIANT=release|debug|asan|tsan|cov|fuzz, CC, CPPFLAGS, CFLAGS, LDFLAGS, CI=1 (-Werror), V=1
+
+$B/src/http/%.o: local_cflags = $(curl_cflags)
+$B/tools/mockd/%.o: local_cflags = $(mockd_cflags) -D_GNU_SOURCE
+$B/tests/%.o: local_cflags = $(curl_cflags) -Itests -DHF_MOCKD_PATH='"$B/mockd"' -DHF_BUILD_DIR='"$B"'
+$B/examples/%.o: local_cflags = $(curl_cflags) -Itests
+
+$B/%.o: %.c $B/.flags
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  CC   $@")
+	$(Q)$(CC) $(cflags) $(local_cflags) -c -o $@ $<
+
+$B/libholdfast.a: $(core_objs)
+$B/libholdfast-curl.a: $(http_objs)
+$B/%.a:
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$B/libholdfast.so.$(abi): $(core_objs)
+	$(Q)$(CC) -shared -Wl,-soname,$(@F) $(ldflags) -o $@ $^
+	@ln -sf $(@F) $B/libholdfast.so
+# -Bsymbolic-free: the door's library finds libholdfast at run time like any other dependency.
+$B/libholdfast-curl.so.$(abi): $(http_objs) $B/libholdfast.so.$(abi)
+	$(Q)$(CC) -shared -Wl,-soname,$(@F) $(ldflags) -o $@ $(http_objs) -L$B -lholdfast $(curl_libs)
+	@ln -sf $(@F) $B/libholdfast-curl.so
+
+$B/mockd: $(mockd_objs)
+	$(Q)$(CC) $(ldflags) -o $@ $^ $(mockd_libs) -lm
+
+link_all = $(CC) $(ldflags) -o $@ $(filter %.o,$^) $B/libholdfast-curl.a $B/libholdfast.a
+
+$(test_bins): $B/%: $B/%.o $(support) $B/libholdfast-curl.a $B/libholdfast.a
+	$(Q)$(link_all) $(cmocka_libs) $(curl_libs) -lm
+$(example_bins): $B/examples/%: $B/examples/%.o $B/libholdfast-curl.a $B/libholdfast.a
+	$(Q)$(link_all) $(curl_libs)
+$(demo_bin): $(demo:%=$B/examples/black_friday/%.o) $B/tests/support/mockd_process.o $B/libholdfast-curl.a $B/libholdfast.a
+	$(Q)$(link_all) $(curl_libs) -lm
+# Without libFuzzer a target is an ordinary program that replays files.
+$(replay_bins): $B/fuzz/%: $B/fuzz/%.o $(if $(filter fuzz,$(VARIANT)),,$B/fuzz/replay_main.o) $B/libholdfast.a
+	$(Q)$(CC) $(ldflags) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) $B/libholdfast.a
+
+test: check-layers check-headers $(test_bins) $(example_bins) $(replay_bins) $B/mockd
+	@sh tools/run_tests.sh $B $(tests)
+	@for f in $(fuzzers); do $B/fuzz/$$f fuzz/corpus/$$f || exit 1; done
+
+examples: $(example_bins)
+
+demo: $(demo_bin) $B/mockd
+	$(demo_bin) --mockd $B/mockd --out build/demo
+check-demo-fails: $(demo_bin) $B/mockd
+	@sh tools/check_demo_fails.sh $(demo_bin) $B/mockd
+
+check-layers: $B/libholdfast.a
+	@sh tools/check_layers.sh $B
+check-headers:
+	@sh tools/check_headers.sh
+check-all:
+	$(MAKE) test
+	$(MAKE) test VARIANT=asan
+	$(MAKE) test VARIANT=tsan
+
+FUZZ_SECONDS ?= 20
+fuzz:
+	$(MAKE) VARIANT=fuzz $(fuzzers:%=build/fuzz/fuzz/%)
+	@for f in $(fuzzers); do mkdir -p build/fuzz/corpus/$$f && \
+	  build/fuzz/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -max_len=512 build/fuzz/corpus/$$f fuzz/corpus/$$f || exit 1; done
+
+coverage:
+	$(MAKE) VARIANT=cov test
+	@gcovr --root . --exclude-unreachable-branches --exclude-throw-branches --filter src/base/ \
+	  --filter src/core/ --filter src/engine/ --filter src/policy/ build/cov --branches | tail -n +5
+	@gcovr --root . --filter src/base/ --filter src/core/ --filter src/engine/ --filter src/policy/ \
+	  build/cov | tail -n +5
+
+lint:
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+	  --suppress=missingIncludeSystem -Iinclude -Isrc src tools examples
+	clang-tidy --quiet $(core_lib:%=src/%.c) $(http:%=src/http/%.c) -- $(cflags) $(curl_cflags)
+
+clean:
+	rm -rf build
+
+# Rebuild everything when compiler or flags change, and only then.
+stamp := $(CC) $(cflags)
+ifneq ($(file <$B/.flags),$(stamp))
+$(shell mkdir -p $B)
+$(file >$B/.flags,$(stamp))
+endif
+$B/.flags: ;
+
+-include $(shell find $B -name '*.d' 2>/dev/null)
+endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HOLDFAST_BREAKER_H
+#define HOLDFAST_BREAKER_H
+
+/* Circuit breaker: stops calling a dependency that fails, and finds out when it is back.
+ *
+ * Closed, it admits everything and keeps the results of the last `window` calls, exactly. It opens
+ * when, on any result, at least `min_calls` are in the window and the share of failures (or of slow
+ * calls) reaches its limit, or when `consecutive_failures` came in a row. Open, it rejects without
+ * calling the dependency until its open time is over; that time doubles, with jitter, each time a
+ * probe fails. Then it is half-open: at most `probes` attempts are let through, each a lease that
+ * expires, and the breaker closes or re-opens as soon as their results make the answer certain.
+ * Nothing ever wedges: an expired lease counts as a failed probe, and once the open time and the
+ * lease have passed an attempt is admitted again.
+ *
+ * Not for: limiting how much is in flight (bulkhead.h), or spacing retries (retry.h).
+ *
+ *     hf_breaker_config config;
+ *     hf_breaker_config_init(&config);
+ *     config.consecutive_failures = 5;
+ *     hf_breaker *breaker;
+ *     hf_error error;
+ *     int rc = hf_breaker_new(&breaker, "payments", &config, &error);
+ */
+
+#include <holdfast/error.h>
+#include <holdfast/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct hf_breaker hf_breaker;
+
+/* States. The numbers are those of the control word (docs/design/breaker.md); 1 and 3 are reserved
+ * for metrics-only and recovering. */
+typedef enum hf_breaker_state {
+    HF_BREAKER_CLOSED = 0,
+    HF_BREAKER_DISABLED = 2,   /* admits everything, records nothing */
+    HF_BREAKER_HALF_OPEN = 4,
+    HF_BREAKER_OPEN = 5,
+    HF_BREAKER_FORCED_OPEN = 6 /* rejects everything until set to another state */
+} hf_breaker_state;
+
+#define HF_BREAKER_OFF UINT32_C(0xffffffff) /* a rule that is not used */
+#define HF_BREAKER_WINDOW_MAX 1024
+#define HF_BREAKER_PROBES_MAX 16
+
+/* What a state change looked like; given to the callback and valid only during it. */
+typedef struct hf_breaker_event hf_breaker_event;
+
+/* Called after each change of state, once, by the thread that made it, with no lock held: it may
+ * call any function of the library but must not block for long, since the call waits for it. */
+typedef void hf_breaker_on_change(void *arg, const hf_breaker_event *event);
+
+typedef struct hf_breaker_config {
+    uint32_t struct_size;          /* set by hf_breaker_config_init */
+    uint32_t window;               /* number of last results kept. Default 100. 1 to 1024. */
+    uint32_t min_calls;            /* results needed before a rate decides. Default 20. 1 to window. */
+    uint32_t failure_rate_ppm;     /* opens at this share of failures or more. Default 500000. 1 to
+                                      1000000, or HF_BREAKER_OFF. */
+    uint32_t slow_rate_ppm;        /* opens at this share of slow results or more. Default 1000000.
+                                      1 to 1000000, or HF_BREAKER_OFF. */
+    uint32_t consecutive_failures; /* opens after this many in a row, whatever min_calls says.
+                                      Default HF_BREAKER_OFF. 1 to window. */
+    int64_t slow_call_ms;          /* a call that takes this long or longer is slow. Default
+                                      HF_NEVER: only late results are. 1 to 86400000, or HF_NEVER. */
+    int64_t open_ms;               /* first open time. Default 5000. 1 to 86400000. */
+    int64_t open_max_ms;           /* longest open time. Default 60000. open_ms to 86400000. */
+    uint32_t open_jitter_ppm;      /* the open time varies by up to this share, both ways. Default
+                                      200000. 0 to 1000000. */
+    uint32_t probes;               /* attempts admitted while half-open. Default 5. 1 to 16. */
+    uint32_t probe_failures_allowed; /* of these, how many may fail. Default 0. 0 to probes - 1. */
+    uint32_t reserved;             /* 0 */
+    int64_t probe_lease_ms;        /* a probe without result for this long has failed; keep it above
+                                      the attempt timeout. Default 15000. 1 to 86400000. */
+    hf_breaker_on_change *on_change; /* Default NULL: none. */
+    void *on_change_arg;           /* Default NULL. Must outlive the breaker. */
+} hf_breaker_config;
+
+/* A consistent picture of the breaker at one instant. */
+typedef struct hf_breaker_info {
+    uint32_t struct_size;   /* set by the caller to sizeof(hf_breaker_info) */
+    int32_t state;          /* hf_breaker_state */
+    uint32_t generation;    /* changes with every change of state */
+    uint32_t total;         /* results in the window; when open or half-open: those that tripped it */
+    uint32_t failures;      /* of these, failed or throttled */
+    uint32_t slow;          /* of these, slow */
+    uint32_t consecutive;   /* failures in a row at the end of the window */
+    uint32_t probes_flying; /* half-open: leases given and not settled */
+    uint32_t probes_ok;     /* half-open: probes that succeeded */
+    uint32_t probes_failed; /* half-open: probes that failed or expired */
+    uint64_t rejected;      /* attempts turned back in this generation */
+    hf_time retry_at;       /* when an attempt can next be admitted; `now` or earlier: at once;
+                               HF_NEVER: not before somebody changes the state */
+} hf_breaker_info;
+
+struct hf_breaker_event {
+    uint32_t struct_size; /* fields may be appended */
+    int32_t from;         /* hf_breaker_state */
+    int32_t to;           /* hf_breaker_state */
+    uint32_t reserved;
+    const char *name;     /* of the breaker */
+    hf_time at;           /* the `now` of the step that made the change */
+    const hf_breaker_info *info;    /* the numbers that decided, before any reset */
+};
+
+/* hf_breaker_config_init fills `config` with the defaults named at each field.
+ * Threads: any thread; never blocks. */
+HF_API void hf_breaker_config_init(hf_breaker_config *config);
+
+/* hf_breaker_new makes a closed breaker. `name` (1 to HF_NAME_MAX bytes) appears in results, events
+ * and errors; `config` NULL means all defaults. Both are copied.
+ *
+ * Errors:   HF_E_INVALID (the text names field, value and range), HF_E_NOMEM.
+ * Threads:  any thread; the breaker may be used by any number of threads and pipelines.
+ * Memory:   one allocation, given back by hf_breaker_free.
+ */
+HF_API int hf_breaker_new(hf_breaker **out_breaker, const char *name, const hf_breaker_config *config, hf_error *error);
+
+/* hf_breaker_free gives up the caller's reference. NULL is fine.
+ * Threads: any thread; never blocks. */
+HF_API void hf_breaker_free(hf_breaker *breaker);
+
+/* hf_breaker_policy is the breaker as a member of a pipeline. Owned by the breaker.
+ * Threads: any thread; never blocks. */
+HF_API hf_policy *hf_breaker_policy(hf_breaker *breaker);
+
+/* hf_breaker_set puts the breaker into a state by hand: HF_BREAKER_CLOSED resets it (empty window,
+ * first open time), HF_BREAKER_OPEN opens it for its first open time from `now`,
+ * HF_BREAKER_FORCED_OPEN and HF_BREAKER_DISABLED hold until the next hf_breaker_set. Setting the
+ * present state again is allowed and changes nothing, except that closed is reset. Results of
+ * attempts admitted before are dropped.
+ *
+ * Errors:   HF_E_STATE for HF_BREAKER_HALF_OPEN (only an open breaker becomes half-open, by itself),
+ *           HF_E_INVALID for an unknown state.
+ * Time:     `now` in ns on the clock of the calls that use the breaker.
+ * Threads:  any thread; never blocks; runs the callback.
+ */
+HF_API int hf_breaker_set(hf_breaker *breaker, hf_breaker_state state, hf_time now);
+
+/* hf_breaker_snapshot fills `out_info`, whose struct_size the caller has set.
+ *
+ * Errors:   HF_E_INVALID when struct_size is too small.
+ * Time:     `now` decides only retry_at: an open breaker whose time is over still says open, since it
+ *           becomes half-open with the next attempt.
+ * Threads:  any thread; never blocks; state and counts belong to one generation.
+ */
+HF_API int hf_breaker_snapshot(hf_breaker *breaker, hf_breaker_info *out_info, hf_time now);
+
+/* hf_breaker_state_name is a word for a state: "closed", "half-open", ...; never NULL.
+ * Threads: any thread; never blocks. */
+HF_API const char *hf_breaker_state_name(int32_t state);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HOLDFAST_CALL_H
+#define HOLDFAST_CALL_H
+
+/* The engine: one protected call as a state machine that says what to do next. It reads no clock,
+ * never waits, starts no thread and allocates nothing. `hf_run` and the curl door are loops around it;
+ * write your own loop when your program has an event loop.
+ *
+ *     hf_call call;
+ *     hf_step step;
+ *     hf_call_begin(&call, pipeline, NULL, now());
+ *     for (;;) {
+ *         switch (hf_call_step(&call, &step, now())) {
+ *         case HF_STEP_START:  start attempt step.attempt, ending before step.deadline_at;
+ *                              when it is over: hf_call_report(&call, step.attempt, outcome, now())
+ *         case HF_STEP_RUN:    report step.fallback(arg, &failed), failed from hf_call_result
+ *         case HF_STEP_CANCEL: stop attempt step.attempt, and report it all the same
+ *         case HF_STEP_WAIT:   step again at step.at, or after a report, cancel or wake
+ *         case HF_STEP_DONE:   hf_call_end(&call, &result)
+ *         }
+ *     }
+ *
+ * Step until it says WAIT or DONE: the answers before are orders, given once. Asking again at the same
+ * `now` after WAIT changes nothing. One thread owns a call; only hf_call_cancel may come from others.
+ * Every START must be reported exactly once, also after CANCEL: a slot is free only when the work has
+ * ended.
+ */
+
+#include <holdfast/fallback.h>
+#include <holdfast/pipeline.h>
+#include <holdfast/result.h>
+#include <holdfast/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Caller-owned memory of one call; opaque. It must not move between begin and end. */
+typedef struct hf_call {
+    uint64_t opaque[128];
+} hf_call;
+
+typedef enum hf_step_kind {
+    HF_STEP_START = 1,  /* start attempt `attempt` now */
+    HF_STEP_RUN = 2,    /* run `fallback` now and report its outcome as attempt `attempt` */
+    HF_STEP_CANCEL = 3, /* stop attempt `attempt`; report it when it has stopped */
+    HF_STEP_WAIT = 4,   /* nothing to do before `at` */
+    HF_STEP_DONE = 5    /* the call is over: hf_call_end */
+} hf_step_kind;
+
+typedef struct hf_step {
+    int32_t kind;                   /* hf_step_kind */
+    uint32_t attempt;               /* START, RUN, CANCEL: which; counts every START and RUN from 1 */
+    uint32_t number;                /* START: number of the attempt among attempts, 1 = the first */
+    uint32_t reserved;
+    hf_time deadline_at;            /* START: nearest deadline around it, HF_NEVER for none */
+    hf_time at;                     /* WAIT: until when; HF_NEVER: until a report, cancel or wake */
+    hf_fallback_function *fallback; /* RUN */
+} hf_step;
+
+typedef struct hf_call_options {
+    uint32_t struct_size; /* set by hf_call_options_init */
+    uint32_t reserved;    /* 0 */
+    hf_time deadline_at;  /* the caller's own deadline. Default HF_NEVER. */
+    uint64_t seed;        /* everything random in the call follows from it. Default 0. */
+    void (*wake)(void *); /* called from any thread when a parked call should be stepped again; no
+                             lock is held, and it must not call back into the call. Default NULL. */
+    void *wake_arg;       /* Default NULL. */
+} hf_call_options;
+
+/* hf_call_options_init fills `options` with the defaults named at each field.
+ * Threads: any thread; never blocks. */
+HF_API void hf_call_options_init(hf_call_options *options);
+
+/* hf_call_begin prepares `call` for one execution of `pipeline`, which must outlive it. `options` NULL
+ * means defaults.
+ *
+ * Errors:   HF_E_INVALID (NULL, or options of an unknown size).
+ * Time:     `now` in ns, monotonic, the clock of all later calls; an earlier one counts as the last.
+ * Threads:  the calling thread becomes the owner; never blocks; calls no user code.
+ * Memory:   allocates nothing.
+ */
+HF_API int hf_call_begin(hf_call *call, hf_pipeline *pipeline, const hf_call_options *options, hf_time now);
+
+/* hf_call_step says what to do next and fills `out_step`; it returns the kind.
+ *
+ * Threads:  owner only; never blocks; state-change callbacks of policies may run, with no lock held.
+ */
+HF_API int hf_call_step(hf_call *call, hf_step *out_step, hf_time now);
+
+/* hf_call_report says what a START or RUN came to. A success is delivered even when its deadline has
+ * passed or it was told to stop.
+ *
+ * Errors:   HF_E_STATE when `attempt` is not running (never started, or reported already): nothing
+ *           changes. HF_E_INVALID for an unknown kind: counts as HF_FAILURE, final.
+ * Threads:  owner only; never blocks.
+ */
+HF_API int hf_call_report(hf_call *call, uint32_t attempt, hf_outcome outcome, hf_time now);
+
+/* hf_call_would_end asks whether reporting `outcome` for the running attempt would end the call with
+ * this very outcome: false when a retry would run again or a fallback would take its place. Changes
+ * nothing; a shared budget or another thread may still decide otherwise by the time of the report.
+ *
+ * Threads:  owner only; never blocks.
+ */
+HF_API bool hf_call_would_end(hf_call *call, hf_outcome outcome, hf_time now);
+
+/* hf_call_cancel asks the call to end: the running attempt is told to stop and settled as neutral, no
+ * retry and no fallback follows. Step the call afterwards. May be repeated.
+ *
+ * Threads:  any thread between begin and end; never blocks.
+ */
+HF_API void hf_call_cancel(hf_call *call);
+
+/* hf_call_result writes the result so far; final once the step was DONE.
+ * Threads:  owner only; never blocks. */
+HF_API void hf_call_result(const hf_call *call, hf_result *out_result);
+
+/* hf_call_end gives everything back and writes the result (`out_result` may be NULL). Before DONE it
+ * settles what is open as neutral and the status is HF_E_CANCELLED. After it no wake runs or will run.
+ *
+ * Returns the status, see hf_result_status.
+ * Errors:   HF_E_STATE when the call was not begun, or has ended already.
+ * Threads:  owner only; never blocks.
+ */
+HF_API int hf_call_end(hf_call *call, hf_result *out_result);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HOLDFAST_HOLDFAST_H
+#define HOLDFAST_HOLDFAST_H
+
+/* Everything in libholdfast but testing.h (for tests) and curl.h (libholdfast-curl). */
+
+#include <holdfast/backoff.h>
+#include <holdfast/breaker.h>
+#include <holdfast/budget.h>
+#include <holdfast/bulkhead.h>
+#include <holdfast/call.h>
+#include <holdfast/cancel.h>
+#include <holdfast/clock.h>
+#include <holdfast/error.h>
+#include <holdfast/fallback.h>
+#include <holdfast/pipeline.h>
+#include <holdfast/result.h>
+#include <holdfast/retry.h>
+#include <holdfast/run.h>
+#include <holdfast/timeout.h>
+#include <holdfast/types.h>
+#include <holdfast/version.h>
+
+#endif

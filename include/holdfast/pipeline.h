@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HOLDFAST_PIPELINE_H
+#define HOLDFAST_PIPELINE_H
+
+/* Pipeline: policies in an order, outermost first, frozen once built and shared by any number of
+ * threads. The order is the meaning. The usual one is
+ *
+ *     fallback, total timeout, retry, bulkhead, breaker, attempt timeout
+ *
+ * so that every attempt is counted by the breaker and takes a slot only while it runs.
+ *
+ *     hf_policy *order[] = {hf_retry_policy(retry), hf_breaker_policy(breaker)};
+ *     hf_pipeline *pipeline;
+ *     int rc = hf_pipeline_new(&pipeline, "inventory", order, 2, &error);
+ */
+
+#include <holdfast/error.h>
+#include <holdfast/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct hf_pipeline hf_pipeline;
+
+#define HF_MAX_POLICIES 12
+
+/* hf_pipeline_new builds a pipeline of `count` policies, outermost first, and keeps a reference to
+ * each. No policies at all is allowed: calls are then only counted and timed.
+ *
+ * Errors:   HF_E_INVALID (a bad name, a NULL policy, the same policy twice, more than
+ *           HF_MAX_POLICIES), HF_E_NOMEM.
+ * Threads:  any thread; the pipeline may be used by any number of threads.
+ * Memory:   one allocation, given back by hf_pipeline_free.
+ */
+HF_API int hf_pipeline_new(hf_pipeline **out_pipeline, const char *name, hf_policy *const *policies, size_t count,
+                           hf_error *error);
+
+/* hf_pipeline_standard builds the usual pipeline with the defaults of each policy: total timeout
+ * 30 s, retry (3 attempts, budget), bulkhead (64), breaker, attempt timeout 10 s. The policies are
+ * named "NAME.total", "NAME.retry", "NAME.bulkhead", "NAME.breaker" and "NAME.attempt", so `name` has
+ * at most HF_NAME_MAX - 9 bytes.
+ *
+ * Errors:   HF_E_INVALID (a bad name), HF_E_NOMEM.
+ * Threads:  any thread.
+ * Memory:   seven allocations, given back by hf_pipeline_free.
+ */
+HF_API int hf_pipeline_standard(hf_pipeline **out_pipeline, const char *name, hf_error *error);
+
+/* hf_pipeline_free gives up the caller's reference. Calls under way must have ended. NULL is fine.
+ * Threads: any thread; never blocks. */
+HF_API void hf_pipeline_free(hf_pipeline *pipeline);
+
+/* hf_pipeline_name returns the name it was built with, owned by the pipeline.
+ * Threads: any thread; never blocks. */
+HF_API const char *hf_pipeline_name(const hf_pipeline *pipeline);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

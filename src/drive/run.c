@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include <holdfast/run.h>
+
+#include "base/num.h"
+#include "drive/cancel.h"
+#include "drive/clock.h"
+#include "drive/seed.h"
+#include "engine/result.h"
+#include "os/waiter.h"
+
+#include <holdfast/call.h>
+
+#include <string.h>
+
+/* The blocking driver: a loop around the engine on the calling thread. The waiter is made for the first
+ * real wait only, so a call that needs none costs no system call. */
+struct runner {
+    hf_call call;
+    hf_operation *operation;
+    void *arg;
+    hf_run_options options; /* clock and seed resolved */
+    struct hf__waiter waiter;
+    bool waiter_made;
+};
+
+void hf_run_options_init(hf_run_options *options) {
+    memset(options, 0, sizeof *options);
+    options->struct_size = (uint32_t)sizeof *options;
+    options->deadline_at = HF_NEVER;
+    options->timeout_ns = HF_NEVER;
+    options->seed = HF_SEED_AUTO;
+}
+
+static hf_time now_of(const struct runner *runner) { return runner->options.clock->now(runner->options.clock); }
+
+static hf_outcome run_attempt(struct runner *runner, const hf_step *step, hf_time now) {
+    hf_attempt attempt = {
+        .struct_size = (uint32_t)sizeof attempt,
+        .number = step->number,
+        .started_at = now,
+        .deadline_at = step->deadline_at,
+        .cancel = runner->options.cancel,
+        .clock = runner->options.clock,
+    };
+    return runner->operation(runner->arg, &attempt);
+}
+
+static hf_outcome run_fallback(struct runner *runner, const hf_step *step) {
+    hf_result failed;
+    hf_call_result(&runner->call, &failed);
+    return step->fallback(runner->arg, &failed);
+}
+
+/* Waits until `at` or until the token is raised; may return early, the engine is asked again anyway. */
+static void wait_until(struct runner *runner, hf_time at) {
+    const hf_clock *clock = runner->options.clock;
+    if (clock->wait != NULL) {
+        clock->wait(clock, at);
+        return;
+    }
+    if (!runner->waiter_made) runner->waiter_made = hf__waiter_init(&runner->waiter);
+    if (!runner->waiter_made) {
+        hf__waiter_nap(at);
+        return;
+    }
+    struct hf__cancel_watch watch = {.wake = hf__waiter_wake, .arg = &runner->waiter};
+    hf__cancel_watch_add(runner->options.cancel, &watch);
+    hf__waiter_wait(&runner->waiter, at);
+    hf__cancel_watch_remove(runner->options.cancel, &watch);
+}
+
+static void drive(struct runner *runner) {
+    for (;;) {
+        if (hf_cancel_raised(runner->options.cancel)) hf_call_cancel(&runner->call);
+        hf_step step;
+        hf_time now = now_of(runner);
+        switch ((hf_step_kind)hf_call_step(&runner->call, &step, now)) {
+        case HF_STEP_START: {
+            hf_outcome outcome = run_attempt(runner, &step, now);
+            if (hf_cancel_raised(runner->options.cancel)) hf_call_cancel(&runner->call);
+            (void)hf_call_report(&runner->call, step.attempt, outcome, now_of(runner));
+            break;
+        }
+        case HF_STEP_RUN:
+            (void)hf_call_report(&runner->call, step.attempt, run_fallback(runner, &step), now_of(runner));
+            break;
+        case HF_STEP_WAIT:
+            wait_until(runner, step.at);
+            break;
+        case HF_STEP_CANCEL: break; /* nothing runs while this thread is here */
+        case HF_STEP_DONE: return;
+        }
+    }
+}
+
+/* Fills in what the caller left to us; false for options of an unknown size. */
+static bool resolve(hf_run_options *out, const hf_run_options *given) {
+    hf_run_options_init(out);
+    if (given != NULL) {
+        if (given->struct_size == 0 || given->struct_size > sizeof *out) return false;
+        memcpy(out, given, given->struct_size);
+    }
+    out->clock = hf__clock_or_default(out->clock);
+    if (out->seed == HF_SEED_AUTO) out->seed = hf__seed_next();
+    return true;
+}
+
+static int refuse(hf_result *out_result) {
+    if (out_result != NULL) hf__result_init(out_result, HF_E_INVALID);
+    return HF_E_INVALID;
+}
+
+int hf_run(hf_pipeline *pipeline, hf_operation *operation, void *arg, const hf_run_options *options,
+           hf_result *out_result) {
+    struct runner runner;
+    runner.operation = operation;
+    runner.arg = arg;
+    runner.waiter_made = false;
+    if (pipeline == NULL || operation == NULL || !resolve(&runner.options, options)) return refuse(out_result);
+    hf_time now = now_of(&runner);
+    hf_call_options call_options;
+    hf_call_options_init(&call_options);
+    call_options.seed = runner.options.seed;
+    call_options.deadline_at = hf__min(runner.options.deadline_at, hf__add(now, hf__max(runner.options.timeout_ns, 0)));
+    if (hf_call_begin(&runner.call, pipeline, &call_options, now) < 0) return refuse(out_result);
+    drive(&runner);
+    if (runner.waiter_made) hf__waiter_fini(&runner.waiter);
+    return hf_call_end(&runner.call, out_result);
+}
+
+int64_t hf_attempt_remaining_ns(const hf_attempt *attempt) {
+    if (attempt->deadline_at == HF_NEVER) return HF_NEVER;
+    return hf__left(attempt->deadline_at, hf_clock_now(attempt->clock));
+}
+
+bool hf_attempt_cancelled(const hf_attempt *attempt) { return hf_cancel_raised(attempt->cancel); }

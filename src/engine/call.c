@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/call_state.h"
+
+#include "base/num.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <string.h>
+
+/* The engine; docs/design/engine.md tells the whole. In short:
+ *
+ *   phase    leaves to                  when
+ *   ADMIT    ADMIT one level deeper     the policy passes
+ *            RUNNING (START)            all have passed
+ *            RISE                       the policy turns the call back, or it is interrupted
+ *            PARKED                     the policy parks it
+ *   PARKED   as ADMIT                   any step: the policy is asked again
+ *   RUNNING  RISE                       it is reported; an interruption only orders CANCEL
+ *   RISE     RISE one level further out the policy passes the outcome on
+ *            HELD                       the policy wants another run
+ *            RUNNING (RUN)              the policy names a fallback
+ *            DONE                       all are settled
+ *   HELD     ADMIT                      resume_at has come
+ *            RISE                       it is interrupted
+ */
+
+static struct hf__call *inside(hf_call *call) { return (struct hf__call *)(void *)call; }
+
+/* The nearest instant at which one of the outermost `levels` policies, or the caller, ends what is
+ * inside them. */
+static hf_time nearest_due(const struct hf__call *c, uint32_t levels) {
+    if (c->ended) return HF_NEVER;
+    hf_time at = c->deadline_at;
+    for (uint32_t i = 0; i < levels; i++) at = hf__min(at, c->frame[i].at);
+    return at;
+}
+
+/* Levels whose timeouts still matter: not those inside one that has passed. */
+static uint32_t live_levels(const struct hf__call *c) { return c->level < c->cut_level ? c->level : c->cut_level; }
+
+static struct hf_x make_x(struct hf__call *c, uint32_t level) {
+    struct hf_x x = {
+        .now = c->now,
+        .deadline = nearest_due(c, level),
+        .at = HF_NEVER,
+        .outcome = c->outcome,
+        .reason = c->reason,
+        .retry_at = c->retry_at,
+        .rejected = c->rejected,
+        .may_rerun = !c->ended && (c->cut_level == HF__NO_LEVEL || level <= c->cut_level),
+        .may_run = c->ended != HF_REASON_CANCELLED && (c->cut_level == HF__NO_LEVEL || level <= c->cut_level),
+        .rng = &c->rng,
+        .wake = c->wake,
+        .wake_arg = c->wake_arg,
+    };
+    return x;
+}
+
+static void give_reason(struct hf__call *c, int32_t reason, uint32_t level) {
+    c->reason = reason;
+    c->reason_level = level;
+}
+
+/* Begins the way out with nothing running: no attempt was made in this pass, so the outcome is the last
+ * one there was, or says nothing. */
+static void rise_without_attempt(struct hf__call *c, int32_t reason, uint32_t level) {
+    c->outcome = c->reported > 0 && reason != HF_REASON_CANCELLED ? c->last : hf_neutral(0);
+    c->rejected = true;
+    give_reason(c, reason, level);
+    c->phase = HF__RISE;
+}
+
+/* Something ends everything inside `level` (HF__NO_LEVEL: the whole call). What runs is told to stop and
+ * must be reported first; otherwise the way out begins at once. */
+static void interrupt(struct hf__call *c, uint32_t level, int32_t reason) {
+    if (level == HF__NO_LEVEL) {
+        c->ended = reason;
+    } else {
+        c->cut_level = level;
+        c->cut_reason = reason;
+    }
+    if (c->phase == HF__RUNNING) {
+        c->stop_ordered = true;
+        return;
+    }
+    if (c->phase == HF__PARKED) {
+        hf_policy *policy = c->pipeline->policies[c->level];
+        if (policy->ops->leave != NULL) policy->ops->leave(policy, &c->frame[c->level]);
+    }
+    rise_without_attempt(c, reason, level);
+}
+
+/* A cancel ends the call unless its deadline has already: then it only stops a fallback. */
+static void take_cancel(struct hf__call *c) {
+    if (atomic_load_explicit(&c->cancel_requested, memory_order_acquire) == 0) return;
+    if (c->ended == HF_REASON_CANCELLED || c->phase == HF__RISE || c->phase == HF__DONE) return;
+    if (c->ended && !c->in_fallback) return;
+    interrupt(c, HF__NO_LEVEL, HF_REASON_CANCELLED);
+}
+
+/* Interrupts for the outermost instant that has come: it is the one that reports. */
+static void take_due(struct hf__call *c) {
+    if (c->ended || c->phase == HF__RISE || c->phase == HF__DONE) return;
+    if (c->deadline_at <= c->now) {
+        interrupt(c, HF__NO_LEVEL, HF_REASON_DEADLINE);
+        return;
+    }
+    for (uint32_t i = 0; i < live_levels(c); i++) {
+        if (c->frame[i].at > c->now) continue;
+        struct hf_x x = make_x(c, i);
+        hf_policy *policy = c->pipeline->policies[i];
+        assert(policy->ops->due != NULL);
+        int verdict = policy->ops->due(policy, &c->frame[i], &x);
+        c->frame[i].at = x.at;
+        if (verdict != HF__TURN) continue;
+        interrupt(c, i, x.reason);
+        return;
+    }
+}
+
+static int wait_until(hf_step *step, hf_time at) {
+    step->at = at;
+    return HF_STEP_WAIT;
+}
+
+/* Orders what runs next: an attempt, or `fallback`. */
+static int start(struct hf__call *c, hf_step *step, hf_fallback_function *fallback) {
+    c->phase = HF__RUNNING;
+    c->in_fallback = fallback != NULL;
+    c->stop_ordered = c->stop_told = false;
+    c->cut_level = HF__NO_LEVEL;
+    step->attempt = ++c->serial;
+    step->fallback = fallback;
+    step->deadline_at = nearest_due(c, c->level);
+    if (fallback != NULL) return HF_STEP_RUN;
+    step->number = ++c->attempts;
+    c->started_at = c->now;
+    c->rejected = false;
+    return HF_STEP_START;
+}
+
+/* Asks the next policy inward. */
+static int admit(struct hf__call *c, hf_step *step) {
+    if (c->level == c->pipeline->count) return start(c, step, NULL);
+    hf_policy *policy = c->pipeline->policies[c->level];
+    struct hf_frame *frame = &c->frame[c->level];
+    struct hf_x x = make_x(c, c->level);
+    int verdict = policy->ops->admit == NULL ? HF__PASS : policy->ops->admit(policy, frame, &x);
+    c->flags |= x.flags;
+    if (verdict == HF__PARK) {
+        c->phase = HF__PARKED;
+        return wait_until(step, hf__min(x.at, nearest_due(c, live_levels(c))));
+    }
+    c->phase = HF__ADMIT;
+    if (verdict == HF__PASS) {
+        frame->at = x.at;
+        c->level++;
+        return 0;
+    }
+    assert(verdict == HF__TURN);
+    c->outcome = hf_neutral(0);
+    c->rejected = true;
+    c->retry_at = x.at;
+    give_reason(c, x.reason, c->level);
+    c->phase = HF__RISE;
+    return 0;
+}
+
+/* Settles the innermost open policy. */
+static int rise(struct hf__call *c, hf_step *step) {
+    if (c->level == 0) {
+        c->phase = HF__DONE;
+        return 0;
+    }
+    uint32_t level = c->level - 1;
+    hf_policy *policy = c->pipeline->policies[level];
+    struct hf_frame *frame = &c->frame[level];
+    frame->at = HF_NEVER;
+    struct hf_x x = make_x(c, level);
+    int verdict = policy->ops->settle == NULL ? HF__PASS : policy->ops->settle(policy, frame, &x);
+    c->outcome = x.outcome;
+    c->flags |= x.flags;
+    c->retry_at = x.retry_at;
+    if (x.reason != c->reason) give_reason(c, x.reason, level);
+    switch (verdict) {
+    case HF__RERUN:
+        assert(x.may_rerun && x.at < x.deadline); /* never waits past the deadline */
+        c->resume_at = x.at;
+        c->phase = HF__HELD;
+        return 0;
+    case HF__RUN:
+        assert(x.may_run && x.run != NULL);
+        c->level = level;
+        return start(c, step, x.run);
+    default:
+        assert(verdict == HF__PASS);
+        c->level = level;
+        return 0;
+    }
+}
+
+/* Waits for resume_at, then begins a fresh pass inside the policy that asked for it. */
+static int hold(struct hf__call *c, hf_step *step) {
+    if (c->now < c->resume_at) return wait_until(step, hf__min(c->resume_at, nearest_due(c, live_levels(c))));
+    memset(&c->frame[c->level], 0, (HF_MAX_POLICIES - c->level) * sizeof c->frame[0]);
+    c->cut_level = HF__NO_LEVEL;
+    c->rejected = true; /* until an attempt starts */
+    c->retry_at = HF_NEVER;
+    c->flags &= ~HF_RESULT_LATE;
+    give_reason(c, HF_REASON_NONE, HF__NO_LEVEL);
+    c->phase = HF__ADMIT;
+    return 0;
+}
+
+static int watch(struct hf__call *c, hf_step *step) {
+    if (c->stop_ordered && !c->stop_told) {
+        c->stop_told = true;
+        step->attempt = c->serial;
+        return HF_STEP_CANCEL;
+    }
+    return wait_until(step, nearest_due(c, live_levels(c)));
+}
+
+int hf_call_step(hf_call *call, hf_step *out_step, hf_time now) {
+    struct hf__call *c = inside(call);
+    assert(c->magic == HF__CALL_MAGIC);
+    memset(out_step, 0, sizeof *out_step);
+    out_step->at = out_step->deadline_at = HF_NEVER;
+    c->now = hf__max(c->now, now);
+    int kind = 0;
+    while (kind == 0) {
+        take_cancel(c);
+        take_due(c);
+        switch ((enum hf__phase)c->phase) {
+        case HF__ADMIT:
+        case HF__PARKED: kind = admit(c, out_step); break;
+        case HF__RUNNING: kind = watch(c, out_step); break;
+        case HF__RISE: kind = rise(c, out_step); break;
+        case HF__HELD: kind = hold(c, out_step); break;
+        case HF__DONE: kind = HF_STEP_DONE; break;
+        }
+    }
+    return out_step->kind = kind;
+}
+
+/* What an interruption makes of an outcome that is no success. What it cut off counts against the
+ * dependency, whatever the operation says about itself after it was told to stop; the caller's cancel
+ * says nothing about it. An operation that ended by itself and calls it neutral is believed. */
+static hf_outcome cut_off(struct hf__call *c, hf_outcome outcome) {
+    if (c->ended == HF_REASON_CANCELLED) {
+        outcome.kind = HF_NEUTRAL;
+        outcome.flags &= ~HF_RETRYABLE;
+        give_reason(c, HF_REASON_CANCELLED, HF__NO_LEVEL);
+        return outcome;
+    }
+    if (!c->ended && c->cut_level == HF__NO_LEVEL) return outcome;
+    if (outcome.kind != HF_NEUTRAL || c->stop_told) outcome.kind = HF_FAILURE;
+    if (c->ended) give_reason(c, c->ended, HF__NO_LEVEL);
+    else give_reason(c, c->cut_reason, c->cut_level);
+    return outcome;
+}
+
+static void keep_record(struct hf__call *c, hf_outcome outcome) {
+    int64_t us = hf__left(c->now, c->started_at) / HF_MICROSECOND;
+    hf_attempt_record *record = &c->record[c->attempts % HF_RESULT_ATTEMPTS_MAX];
+    record->number = c->attempts;
+    record->kind = outcome.kind;
+    record->code = outcome.code;
+    record->duration_us = us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+    c->reported++;
+    c->last = outcome;
+}
+
+static void report_attempt(struct hf__call *c, hf_outcome outcome) {
+    take_cancel(c);
+    take_due(c);
+    bool out_of_time = c->ended == HF_REASON_DEADLINE || c->cut_level != HF__NO_LEVEL;
+    if (outcome.kind != HF_SUCCESS) {
+        outcome = cut_off(c, outcome);
+    } else if (out_of_time) {
+        outcome.flags |= HF_SLOW;
+        c->flags |= HF_RESULT_LATE;
+    }
+    keep_record(c, outcome);
+    c->outcome = outcome;
+    c->retry_at = outcome.retry_after_ns > 0 ? hf__add(c->now, outcome.retry_after_ns) : HF_NEVER;
+}
+
+/* A fallback that fails leaves everything as it was. */
+static void report_fallback(struct hf__call *c, hf_outcome outcome) {
+    c->in_fallback = false;
+    if (outcome.kind != HF_SUCCESS) return;
+    outcome.flags &= ~HF_RETRYABLE;
+    c->outcome = outcome;
+    c->flags |= HF_RESULT_FALLBACK;
+}
+
+int hf_call_report(hf_call *call, uint32_t attempt, hf_outcome outcome, hf_time now) {
+    struct hf__call *c = inside(call);
+    if (c->magic != HF__CALL_MAGIC || c->phase != HF__RUNNING || attempt != c->serial) return HF_E_STATE;
+    int rc = 0;
+    if (outcome.kind < HF_SUCCESS || outcome.kind > HF_NEUTRAL) {
+        outcome = hf_failure_final(outcome.code);
+        rc = HF_E_INVALID;
+    }
+    if (outcome.retry_after_ns < 0) outcome.retry_after_ns = 0;
+    c->now = hf__max(c->now, now);
+    if (c->in_fallback) report_fallback(c, outcome);
+    else report_attempt(c, outcome);
+    c->phase = HF__RISE;
+    return rc;
+}
+
+bool hf_call_would_end(hf_call *call, hf_outcome outcome, hf_time now) {
+    struct hf__call peek;
+    memcpy(&peek.phase, &inside(call)->phase, sizeof peek - offsetof(struct hf__call, phase));
+    atomic_init(&peek.cancel_requested, atomic_load_explicit(&inside(call)->cancel_requested, memory_order_acquire));
+    if (peek.magic != HF__CALL_MAGIC || peek.phase != HF__RUNNING || peek.in_fallback) return true;
+    peek.now = hf__max(peek.now, now);
+    /* Only the copy is changed: `due` of a policy reads its frame and nothing else. */
+    report_attempt(&peek, outcome);
+    for (uint32_t level = peek.level; level-- > 0;) {
+        hf_policy *policy = peek.pipeline->policies[level];
+        peek.frame[level].at = HF_NEVER;
+        struct hf_x x = make_x(&peek, level);
+        if (policy->ops->keeps != NULL && policy->ops->keeps(policy, &peek.frame[level], &x)) return false;
+    }
+    return true;
+}
+
+void hf_call_cancel(hf_call *call) {
+    atomic_store_explicit(&inside(call)->cancel_requested, 1, memory_order_release);
+}
+
+/* Settles what is open as neutral, as if the caller had cancelled; an outcome already reported stands. */
+static void abandon(struct hf__call *c) {
+    hf_call *call = (hf_call *)(void *)c;
+    hf_step step;
+    if (c->phase == HF__RISE) c->ended = HF_REASON_CANCELLED;
+    else interrupt(c, HF__NO_LEVEL, HF_REASON_CANCELLED);
+    if (c->phase == HF__RUNNING) (void)hf_call_report(call, c->serial, hf_neutral(0), c->now);
+    int kind = hf_call_step(call, &step, c->now);
+    assert(kind == HF_STEP_DONE);
+    (void)kind;
+}
+
+int hf_call_end(hf_call *call, hf_result *out_result) {
+    struct hf__call *c = inside(call);
+    if (c->magic != HF__CALL_MAGIC) return HF_E_STATE;
+    if (c->phase != HF__DONE) abandon(c);
+    int status = hf__call_status(c);
+    if (out_result != NULL) hf_call_result(call, out_result);
+    c->magic = 0;
+    return status;
+}
+
+void hf_call_options_init(hf_call_options *options) {
+    memset(options, 0, sizeof *options);
+    options->struct_size = (uint32_t)sizeof *options;
+    options->deadline_at = HF_NEVER;
+}
+
+int hf_call_begin(hf_call *call, hf_pipeline *pipeline, const hf_call_options *options, hf_time now) {
+    hf_call_options chosen;
+    hf_call_options_init(&chosen);
+    if (call == NULL || pipeline == NULL) return HF_E_INVALID;
+    if (options != NULL) {
+        if (options->struct_size == 0 || options->struct_size > sizeof chosen) return HF_E_INVALID;
+        memcpy(&chosen, options, options->struct_size);
+    }
+    struct hf__call *c = inside(call);
+    memset(c, 0, sizeof *c);
+    c->magic = HF__CALL_MAGIC;
+    c->pipeline = pipeline;
+    c->now = now;
+    c->deadline_at = chosen.deadline_at;
+    c->retry_at = HF_NEVER;
+    c->rng = chosen.seed;
+    c->wake = chosen.wake;
+    c->wake_arg = chosen.wake_arg;
+    c->cut_level = HF__NO_LEVEL;
+    c->rejected = true; /* until an attempt starts */
+    give_reason(c, HF_REASON_NONE, HF__NO_LEVEL);
+    c->phase = HF__ADMIT;
+    return 0;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HF_ENGINE_POLICY_H
+#define HF_ENGINE_POLICY_H
+
+/* What a policy is to the engine: five functions, each of which may be NULL, over the policy's shared
+ * state and a small frame of its own in each call. The engine knows no policy by name.
+ *
+ * A call goes down the pipeline asking `admit` of each policy, outermost first; at the bottom the
+ * attempt starts. When it is reported, the call goes up again through `settle`, innermost first. Every
+ * admission that returned PASS is settled exactly once for each time it was passed, whatever happens.
+ *
+ *   admit   PASS: go on inward. `x->at` may be set to an instant at which `due` shall be asked.
+ *           TURN: reject; `x->reason` says why, `x->at` when asking again can succeed (HF_NEVER when
+ *                 not known). Outer policies see a rejection (`x->rejected`, kind neutral).
+ *           PARK: ask again at `x->at` or when `x->wake` is called, whichever is first.
+ *   leave   the call gives up while parked here: hand back the place in the queue.
+ *   settle  PASS: pass the outcome on outward. The policy may edit `x->outcome` and `x->reason`.
+ *           RERUN: run everything inside again at `x->at`; only when `x->may_rerun`.
+ *           RUN: the driver shall run `x->run` and its outcome takes the place of this one if it is a
+ *                success; only when `x->may_run`.
+ *   due     the instant set by admit has come: TURN ends everything inside (a timeout), PASS does not.
+ *   keeps   would settle return RERUN or RUN for this outcome? Must not change anything.
+ *
+ * The functions run on the thread that steps the call, with no lock held by the engine. They read no
+ * clock: `x->now` is the time, and it never goes back within one call; state shared between calls must
+ * not rely on that. */
+
+#include <holdfast/fallback.h>
+#include <holdfast/result.h>
+#include <holdfast/types.h>
+
+#include <stdatomic.h>
+
+enum hf__verdict { HF__PASS = 0, HF__TURN, HF__PARK, HF__RERUN, HF__RUN };
+
+/* The part of a call that belongs to one policy. Zeroed before each admit of a fresh pass; a RERUN
+ * keeps the frame of the policy that asked for it and zeroes those inside. */
+struct hf_frame {
+    hf_time at;       /* the engine's: when `due` is to be asked, HF_NEVER if not */
+    uint64_t word[5]; /* the policy's own */
+};
+
+/* What the engine and a policy tell each other. */
+struct hf_x {
+    hf_time now;         /* in */
+    hf_time deadline;    /* in: nearest instant at which something outside ends this */
+    hf_time at;          /* out, see above; HF_NEVER before each question */
+    hf_outcome outcome;  /* settle, keeps: what came from inside; settle may change it */
+    int32_t reason;      /* hf_reason: why it came to this; TURN and settle may set it */
+    uint32_t flags;      /* out: HF_RESULT_* bits to add to the result */
+    hf_time retry_at;    /* in and out: when asking again can succeed, HF_NEVER if not known */
+    bool rejected;       /* in: turned back inside, no attempt was made in this pass */
+    bool may_rerun;      /* in: false once something outside has ended the call */
+    bool may_run;        /* in: same, for RUN */
+    hf_fallback_function *run; /* out, with RUN */
+    uint64_t *rng;       /* state for hf__rng_next; `keeps` gets a copy */
+    void (*wake)(void *); /* in: for PARK; may be NULL when the driver cannot be woken */
+    void *wake_arg;
+};
+
+struct hf__policy_ops {
+    const char *kind; /* "breaker" */
+    int (*admit)(hf_policy *policy, struct hf_frame *frame, struct hf_x *x);
+    void (*leave)(hf_policy *policy, struct hf_frame *frame);
+    int (*settle)(hf_policy *policy, struct hf_frame *frame, struct hf_x *x);
+    int (*due)(hf_policy *policy, struct hf_frame *frame, struct hf_x *x);
+    bool (*keeps)(hf_policy *policy, const struct hf_frame *frame, const struct hf_x *x);
+    void (*destroy)(hf_policy *policy); /* the last reference is gone; never NULL */
+};
+
+/* First member of every policy. */
+struct hf_policy {
+    const struct hf__policy_ops *ops;
+    _Atomic uint32_t references;
+    char name[HF_NAME_MAX + 1];
+};
+
+/* Takes and gives back a reference; the last one destroys the policy. NULL is fine for unref. */
+hf_policy *hf__policy_ref(hf_policy *policy);
+void hf__policy_unref(hf_policy *policy);
+
+#endif

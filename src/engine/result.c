@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/result.h"
+
+#include "engine/call_state.h"
+
+#include <string.h>
+
+static const struct hf__result *inside(const hf_result *result) { return (const struct hf__result *)(const void *)result; }
+
+void hf__result_init(hf_result *result, int status) {
+    memset(result, 0, sizeof *result);
+    struct hf__result *r = (struct hf__result *)(void *)result;
+    r->status = status;
+    r->retry_at = HF_NEVER;
+}
+
+int hf_result_status(const hf_result *result) { return inside(result)->status; }
+
+hf_reason hf_result_reason(const hf_result *result) { return (hf_reason)inside(result)->reason; }
+
+const char *hf_result_policy(const hf_result *result) { return inside(result)->policy; }
+
+uint32_t hf_result_flags(const hf_result *result) { return inside(result)->flags; }
+
+uint32_t hf_result_attempts(const hf_result *result) { return inside(result)->attempts; }
+
+hf_time hf_result_retry_at(const hf_result *result) { return inside(result)->retry_at; }
+
+bool hf_result_outcome(const hf_result *result, hf_outcome *out_outcome) {
+    if (inside(result)->reported == 0) return false;
+    *out_outcome = inside(result)->outcome;
+    return true;
+}
+
+bool hf_result_attempt(const hf_result *result, uint32_t number, hf_attempt_record *out_record) {
+    const hf_attempt_record *record = &inside(result)->record[number % HF_RESULT_ATTEMPTS_MAX];
+    if (number == 0 || record->number != number) return false;
+    *out_record = *record;
+    return true;
+}
+
+const char *hf_reason_text(hf_reason reason) {
+    switch (reason) {
+    case HF_REASON_NONE: return "the operation's own outcome";
+    case HF_REASON_OPEN: return "circuit breaker open";
+    case HF_REASON_PROBING: return "circuit breaker half-open and all probes in flight";
+    case HF_REASON_FORCED_OPEN: return "circuit breaker forced open";
+    case HF_REASON_FULL: return "bulkhead full";
+    case HF_REASON_TIMEOUT: return "timed out";
+    case HF_REASON_DEADLINE: return "the caller's deadline passed";
+    case HF_REASON_CANCELLED: return "cancelled by the caller";
+    case HF_REASON_ATTEMPTS: return "attempts used up";
+    case HF_REASON_BUDGET: return "retry budget empty";
+    case HF_REASON_NO_TIME: return "no time for another attempt";
+    case HF_REASON_HINT_TOO_LONG: return "the dependency asked to wait longer than allowed";
+    }
+    return "unknown reason";
+}
+
+int hf__call_status(const struct hf__call *c) {
+    if (c->phase == HF__DONE && c->outcome.kind == HF_SUCCESS) return HF_OK;
+    switch ((hf_reason)c->reason) {
+    case HF_REASON_CANCELLED: return HF_E_CANCELLED;
+    case HF_REASON_TIMEOUT:
+    case HF_REASON_DEADLINE: return HF_E_TIMEOUT;
+    case HF_REASON_OPEN:
+    case HF_REASON_PROBING:
+    case HF_REASON_FORCED_OPEN:
+    case HF_REASON_FULL: return HF_E_REJECTED;
+    case HF_REASON_NONE:
+    case HF_REASON_ATTEMPTS:
+    case HF_REASON_BUDGET:
+    case HF_REASON_NO_TIME:
+    case HF_REASON_HINT_TOO_LONG: break;
+    }
+    return HF_E_FAILED;
+}
+
+void hf_call_result(const hf_call *call, hf_result *out_result) {
+    const struct hf__call *c = (const struct hf__call *)(const void *)call;
+    hf__result_init(out_result, hf__call_status(c));
+    struct hf__result *r = (struct hf__result *)(void *)out_result;
+    r->reason = c->reason;
+    r->flags = c->flags;
+    r->attempts = c->attempts;
+    r->retry_at = c->retry_at;
+    r->outcome = c->last;
+    r->reported = c->reported;
+    memcpy(r->record, c->record, sizeof r->record);
+    if (c->reason_level != HF__NO_LEVEL) {
+        memcpy(r->policy, c->pipeline->policies[c->reason_level]->name, sizeof r->policy);
+    }
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#include "policy/config_check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool printable(const char *text) {
+    for (; *text != '\0'; text++) {
+        if (*text < ' ' || *text > '~') return false;
+    }
+    return true;
+}
+
+int hf__check_name(const char *what, const char *name, hf_error *error) {
+    if (name == NULL || name[0] == '\0') {
+        return hf__error_set(error, HF_E_INVALID, "%s: the name is missing, expected 1 to %d characters", what,
+                             HF_NAME_MAX);
+    }
+    if (!printable(name)) {
+        return hf__error_set(error, HF_E_INVALID, "%s: the name has a character that is not printable ASCII", what);
+    }
+    if (strlen(name) > HF_NAME_MAX) {
+        return hf__error_set(error, HF_E_INVALID, "%s \"%.64s\": the name has %zu characters, expected at most %d", what,
+                             name, strlen(name), HF_NAME_MAX);
+    }
+    return 0;
+}
+
+int hf__check_range(const char *what, const char *name, const char *field, int64_t value, int64_t low, int64_t high,
+                    int64_t extra, const char *extra_name, hf_error *error) {
+    if ((value >= low && value <= high) || (extra_name != NULL && value == extra)) return 0;
+    return hf__error_set(error, HF_E_INVALID, "%s \"%s\": %s is %lld, expected %lld to %lld%s%s", what, name, field,
+                         (long long)value, (long long)low, (long long)high, extra_name == NULL ? "" : " or ",
+                         extra_name == NULL ? "" : extra_name);
+}
+
+int hf__config_copy(const char *what, const char *name, void *config, size_t size, const void *given, hf_error *error) {
+    if (given == NULL) return 0;
+    uint32_t given_size;
+    memcpy(&given_size, given, sizeof given_size);
+    if (given_size < sizeof given_size || given_size > size) {
+        return hf__error_set(error, HF_E_INVALID,
+                             "%s \"%s\": struct_size is %u, expected at most %zu: fill the configuration with its "
+                             "_config_init function first",
+                             what, name, given_size, size);
+    }
+    memcpy(config, given, given_size);
+    return 0;
+}
+
+int hf__policy_alloc(void **out, size_t size, const struct hf__policy_ops *ops, const char *name, hf_error *error) {
+    hf_policy *policy = calloc(1, size);
+    if (policy == NULL) return hf__error_set(error, HF_E_NOMEM, "%s \"%s\": no memory for %zu bytes", ops->kind, name, size);
+    policy->ops = ops;
+    atomic_init(&policy->references, 1);
+    memcpy(policy->name, name, strlen(name)); /* the rest is zero */
+    *out = policy;
+    return 0;
+}
+
+int hf__policy_new(void **out, size_t size, const struct hf__policy_ops *ops, const char *name, hf_error *error) {
+    if (out == NULL) return hf__error_set(error, HF_E_INVALID, "%s: there is nowhere to put the handle (NULL)", ops->kind);
+    *out = NULL;
+    int rc = hf__check_name(ops->kind, name, error);
+    return rc < 0 ? rc : hf__policy_alloc(out, size, ops, name, error);
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/pipeline.h"
+
+#include "policy/config_check.h"
+
+#include <holdfast/breaker.h>
+#include <holdfast/bulkhead.h>
+#include <holdfast/retry.h>
+#include <holdfast/timeout.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int check(const char *name, hf_policy *const *policies, size_t count, hf_error *error) {
+    int rc = hf__check_name("pipeline", name, error);
+    if (rc < 0) return rc;
+    if (count > HF_MAX_POLICIES) {
+        return hf__error_set(error, HF_E_INVALID, "pipeline \"%s\": %zu policies, expected at most %d", name, count,
+                             HF_MAX_POLICIES);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (policies == NULL || policies[i] == NULL) {
+            return hf__error_set(error, HF_E_INVALID, "pipeline \"%s\": policy %zu is NULL", name, i);
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (policies[j] != policies[i]) continue;
+            return hf__error_set(error, HF_E_INVALID, "pipeline \"%s\": %s \"%s\" stands at place %zu and again at %zu",
+                                 name, policies[i]->ops->kind, policies[i]->name, j, i);
+        }
+    }
+    return 0;
+}
+
+int hf_pipeline_new(hf_pipeline **out_pipeline, const char *name, hf_policy *const *policies, size_t count,
+                    hf_error *error) {
+    if (out_pipeline == NULL) {
+        return hf__error_set(error, HF_E_INVALID, "pipeline: there is nowhere to put the handle (NULL)");
+    }
+    *out_pipeline = NULL;
+    int rc = check(name, policies, count, error);
+    if (rc < 0) return rc;
+    hf_pipeline *pipeline = calloc(1, sizeof *pipeline);
+    if (pipeline == NULL) return hf__error_set(error, HF_E_NOMEM, "pipeline \"%s\": no memory", name);
+    atomic_init(&pipeline->references, 1);
+    memcpy(pipeline->name, name, strlen(name));
+    pipeline->count = (uint32_t)count;
+    for (size_t i = 0; i < count; i++) pipeline->policies[i] = hf__policy_ref(policies[i]);
+    *out_pipeline = pipeline;
+    return 0;
+}
+
+hf_pipeline *hf__pipeline_ref(hf_pipeline *pipeline) {
+    atomic_fetch_add_explicit(&pipeline->references, 1, memory_order_relaxed);
+    return pipeline;
+}
+
+void hf_pipeline_free(hf_pipeline *pipeline) {
+    if (pipeline == NULL) return;
+    /* Acquire and release: whoever frees it sees what every other holder did with it. */
+    if (atomic_fetch_sub_explicit(&pipeline->references, 1, memory_order_acq_rel) != 1) return;
+    for (uint32_t i = 0; i < pipeline->count; i++) hf__policy_unref(pipeline->policies[i]);
+    free(pipeline);
+}
+
+const char *hf_pipeline_name(const hf_pipeline *pipeline) { return pipeline->name; }
+
+/* ---- the standard pipeline ---- */
+
+#define TOTAL_MS 30000
+#define LONGEST_SUFFIX 9 /* ".bulkhead" */
+
+struct standard {
+    hf_timeout *total;
+    hf_retry *retry;
+    hf_bulkhead *bulkhead;
+    hf_breaker *breaker;
+    hf_timeout *attempt;
+};
+
+struct member_name {
+    char text[HF_NAME_MAX + 1];
+};
+
+static struct member_name member(const char *name, const char *suffix) {
+    struct member_name full;
+    snprintf(full.text, sizeof full.text, "%s.%s", name, suffix);
+    return full;
+}
+
+static int build_members(struct standard *s, const char *name, hf_error *error) {
+    hf_timeout_config total;
+    hf_timeout_config_init(&total);
+    total.timeout_ms = TOTAL_MS;
+    int rc = hf_timeout_new(&s->total, member(name, "total").text, &total, error);
+    if (rc == 0) rc = hf_retry_new(&s->retry, member(name, "retry").text, NULL, NULL, error);
+    if (rc == 0) rc = hf_bulkhead_new(&s->bulkhead, member(name, "bulkhead").text, NULL, error);
+    /* The default lease of a probe (15 s) is above the default attempt timeout (10 s). */
+    if (rc == 0) rc = hf_breaker_new(&s->breaker, member(name, "breaker").text, NULL, error);
+    if (rc == 0) rc = hf_timeout_new(&s->attempt, member(name, "attempt").text, NULL, error);
+    return rc;
+}
+
+int hf_pipeline_standard(hf_pipeline **out_pipeline, const char *name, hf_error *error) {
+    if (out_pipeline != NULL) *out_pipeline = NULL;
+    int rc = hf__check_name("pipeline", name, error);
+    if (rc == 0 && strlen(name) > HF_NAME_MAX - LONGEST_SUFFIX) {
+        rc = hf__error_set(error, HF_E_INVALID,
+                           "pipeline \"%s\": the name has %zu characters, expected at most %d for a standard pipeline",
+                           name, strlen(name), HF_NAME_MAX - LONGEST_SUFFIX);
+    }
+    if (rc < 0) return rc;
+    struct standard s = {0};
+    rc = build_members(&s, name, error);
+    if (rc == 0) {
+        hf_policy *order[] = {hf_timeout_policy(s.total), hf_retry_policy(s.retry), hf_bulkhead_policy(s.bulkhead),
+                              hf_breaker_policy(s.breaker), hf_timeout_policy(s.attempt)};
+        rc = hf_pipeline_new(out_pipeline, name, order, sizeof order / sizeof order[0], error);
+    }
+    hf_timeout_free(s.total);
+    hf_retry_free(s.retry);
+    hf_bulkhead_free(s.bulkhead);
+    hf_breaker_free(s.breaker);
+    hf_timeout_free(s.attempt);
+    return rc;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+#include <holdfast/retry.h>
+
+#include "base/num.h"
+#include "core/backoff.h"
+#include "core/retry.h"
+#include "policy/budget_policy.h"
+#include "policy/config_check.h"
+
+#include <stdlib.h>
+
+/* The retry itself is constant; what a call has done is in its frame, what all have done in the budget. */
+struct hf_retry {
+    hf_policy base;
+    hf_retry_config config;
+    hf_budget *budget;
+};
+
+/* The frame of a call. */
+struct state {
+    int64_t previous_ns; /* the last delay drawn */
+    uint32_t made;       /* passes made */
+    bool paid;           /* the pass under way was paid for from the budget */
+};
+_Static_assert(sizeof(struct state) <= sizeof(((struct hf_frame *)0)->word), "fits a frame");
+
+static hf_retry *retry_of(hf_policy *policy) { return (hf_retry *)(void *)policy; }
+
+static int retry_admit(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
+    (void)frame, (void)x;
+    hf__budget_deposit_one(retry_of(policy)->budget);
+    return HF__PASS;
+}
+
+static struct hf__retry_answer decide(const hf_retry *retry, const struct state *state, const struct hf_x *x) {
+    struct hf__retry_question question = {
+        .outcome = x->outcome,
+        .rejected = x->rejected,
+        .reason = x->reason,
+        .retry_at = x->retry_at,
+        .made = state->made + 1,
+        .previous_ns = state->previous_ns,
+        .now = x->now,
+        .deadline = x->deadline,
+    };
+    return hf__retry_decide(&retry->config, &question, x->rng);
+}
+
+/* A retry explains an end only if nothing inside has: a timeout or a rejection keeps its own reason. */
+static int give_up(struct hf_x *x, int32_t reason) {
+    if (x->reason == HF_REASON_NONE) x->reason = reason;
+    return HF__PASS;
+}
+
+static int retry_settle(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
+    hf_retry *retry = retry_of(policy);
+    struct state *state = (struct state *)(void *)frame->word;
+    /* A pass that was paid for and never reached the dependency costs nothing. */
+    if (state->paid && x->rejected) hf__budget_give_back(retry->budget);
+    state->paid = false;
+    if (!x->rejected) hf__budget_charge_for(retry->budget, x->outcome.resends, x->now);
+    if (!x->may_rerun) return HF__PASS;
+    struct hf__retry_answer answer = decide(retry, state, x);
+    if (!answer.again) return give_up(x, answer.reason);
+    /* A rejected pass made no load, but the next may: it is paid for like any other, and given back if it
+     * is rejected again. */
+    if (!hf__budget_take(retry->budget, x->now)) {
+        x->flags |= HF_RESULT_BUDGET_DENIED;
+        return give_up(x, HF_REASON_BUDGET);
+    }
+    state->paid = true;
+    state->made++;
+    state->previous_ns = answer.delay_ns;
+    x->at = answer.at;
+    return HF__RERUN;
+}
+
+static bool retry_keeps(hf_policy *policy, const struct hf_frame *frame, const struct hf_x *x) {
+    hf_retry *retry = retry_of(policy);
+    return x->may_rerun && decide(retry, (const struct state *)(const void *)frame->word, x).again &&
+           hf__budget_would_give(retry->budget, x->now);
+}
+
+static void retry_destroy(hf_policy *policy) {
+    hf_budget_free(retry_of(policy)->budget);
+    free(policy);
+}
+
+static const struct hf__policy_ops retry_ops = {.kind = "retry",
+                                                .admit = retry_admit,
+                                                .settle = retry_settle,
+                                                .keeps = retry_keeps,
+                                                .destroy = retry_destroy};
+
+void hf_retry_config_init(hf_retry_config *config) {
+    *config = (hf_retry_config){
+        .struct_size = (uint32_t)sizeof *config,
+        .max_attempts = 3,
+        .retry_after_cap_ms = 30000,
+        .hint_jitter_ppm = 250000,
+        .retry_rejected = 0,
+    };
+    hf_backoff_config_init(&config->backoff);
+}
+
+static int check_backoff(const char *name, const hf_backoff_config *c, hf_error *error) {
+    int rc = hf__check_range("retry", name, "backoff.kind", c->kind, HF_BACKOFF_NONE, HF_BACKOFF_EXPONENTIAL, 0, NULL,
+                             error);
+    if (rc == 0) {
+        rc = hf__check_range("retry", name, "backoff.jitter", c->jitter, HF_JITTER_NONE, HF_JITTER_DECORRELATED, 0,
+                             NULL, error);
+    }
+    if (rc == 0 && c->jitter == HF_JITTER_DECORRELATED && c->kind != HF_BACKOFF_EXPONENTIAL) {
+        rc = hf__error_set(error, HF_E_INVALID,
+                           "retry \"%s\": backoff.jitter is HF_JITTER_DECORRELATED, which goes only with "
+                           "backoff.kind HF_BACKOFF_EXPONENTIAL",
+                           name);
+    }
+    if (rc == 0) rc = hf__check_range("retry", name, "backoff.jitter_ppm", c->jitter_ppm, 0, HF_PPM, 0, NULL, error);
+    if (rc == 0) {
+        rc = hf__check_range("retry", name, "backoff.factor_ppm", c->factor_ppm, HF_PPM, 100 * HF_PPM, 0, NULL, error);
+    }
+    if (rc == 0) rc = hf__check_range("retry", name, "backoff.base_ms", c->base_ms, 0, HF__DAY_MS, 0, NULL, error);
+    if (rc == 0) rc = hf__check_range("retry", name, "backoff.cap_ms", c->cap_ms, c->base_ms, HF__DAY_MS, 0, NULL, error);
+    if (rc == 0) rc = hf__check_range("retry", name, "backoff.floor_ms", c->floor_ms, 0, c->cap_ms, 0, NULL, error);
+    return rc;
+}
+
+static int check(const char *name, const hf_retry_config *c, hf_error *error) {
+    int rc = hf__check_range("retry", name, "max_attempts", c->max_attempts, 1, 1000, HF_RETRY_UNLIMITED,
+                             "HF_RETRY_UNLIMITED", error);
+    if (rc == 0) {
+        rc = hf__check_range("retry", name, "retry_after_cap_ms", c->retry_after_cap_ms, 0, HF__DAY_MS, 0, NULL, error);
+    }
+    if (rc == 0) rc = hf__check_range("retry", name, "hint_jitter_ppm", c->hint_jitter_ppm, 0, HF_PPM, 0, NULL, error);
+    if (rc == 0) rc = hf__check_range("retry", name, "retry_rejected", c->retry_rejected, 0, 1, 0, NULL, error);
+    return rc == 0 ? check_backoff(name, &c->backoff, error) : rc;
+}
+
+int hf_retry_new(hf_retry **out_retry, const char *name, const hf_retry_config *config, hf_budget *budget,
+                 hf_error *error) {
+    hf_retry_config chosen;
+    hf_retry_config_init(&chosen);
+    void *made = NULL;
+    if (out_retry != NULL) *out_retry = NULL;
+    int rc = hf__policy_new(out_retry == NULL ? NULL : &made, sizeof(hf_retry), &retry_ops, name, error);
+    if (rc == 0) rc = hf__config_copy("retry", name, &chosen, sizeof chosen, config, error);
+    if (rc == 0) rc = check(name, &chosen, error);
+    hf_budget *own = NULL;
+    if (rc == 0 && budget == NULL) rc = hf_budget_new(&own, name, NULL, error);
+    if (rc < 0) {
+        free(made);
+        return rc;
+    }
+    *out_retry = made;
+    (*out_retry)->config = chosen;
+    (*out_retry)->budget = budget == NULL ? own : hf__budget_ref(budget);
+    return 0;
+}
+
+void hf_retry_free(hf_retry *retry) { hf__policy_unref(retry == NULL ? NULL : &retry->base); }
+
+hf_policy *hf_retry_policy(hf_retry *retry) { return retry == NULL ? NULL : &retry->base; }
+
+hf_budget *hf_retry_budget(hf_retry *retry) { return retry->budget; }
