@@ -94,8 +94,6 @@ help:
 ## make                     libraries, mockd, examples, in build/release
 ## make deps [GOAL...]      install what is missing (Debian, apt-get), then make the goals
 ## make test                every test, the fuzz corpora replayed, check-layers, check-headers
-## make demo                Black Friday: naive client against holdfast, with a table; exit status = bars
-## make check-demo-fails    the demo's bars must fail when the policies are disabled
 ## make check-layers        includes against the layer table, purity of base, core and engine
 ## make check-headers       every public header alone, as C11 and as C++11
 ## make check-all           test in the release, asan and tsan variants
@@ -106,7 +104,7 @@ help:
 ## Variables: VARIANT=release|debug|asan|tsan|cov|fuzz, CC, CPPFLAGS, CFLAGS, LDFLAGS, CI=1 (-Werror), V=1
 
 $B/src/http/%.o: local_cflags = $(curl_cflags)
-$B/tools/mockd/%.o: local_cflags = $(mockd_cflags) -D_GNU_SOURCE
+$B/tools/mockd/%.o: local_cflags = $(mockd_cflags) -D_GNU_SOURCE -DMOCKD_VERSION='"$(version)"'
 $B/tests/%.o: local_cflags = $(curl_cflags) -Itests -DHF_MOCKD_PATH='"$B/mockd"' -DHF_BUILD_DIR='"$B"'
 $B/examples/%.o: local_cflags = $(curl_cflags) -Itests
 

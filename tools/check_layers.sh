@@ -15,7 +15,7 @@ allowed() {
     policy) echo 'base/ core/ engine/policy.h engine/pipeline.h policy/ os/' ;;
     os)     echo 'base/ os/' ;;
     drive)  echo 'base/ engine/result.h os/ drive/' ;;
-    http)   echo 'base/ engine/result.h os/ drive/ http/' ;;
+    http)   echo 'base/ engine/result.h engine/pipeline.h os/ drive/ http/' ;;
     esac
 }
 
