@@ -132,8 +132,9 @@ $B/mockd: $(mockd_objs)
 
 link_all = $(CC) $(ldflags) -o $@ $(filter %.o,$^) $B/libholdfast-curl.a $B/libholdfast.a
 
-$(test_bins): $B/%: $B/%.o $(support) $B/libholdfast-curl.a $B/libholdfast.a
-	$(Q)$(link_all) $(cmocka_libs) $(curl_libs) -lm
+$B/libsupport.a: $(support)
+$(test_bins): $B/%: $B/%.o $B/libsupport.a $B/libholdfast-curl.a $B/libholdfast.a
+	$(Q)$(CC) $(ldflags) -o $@ $< $B/libsupport.a $B/libholdfast-curl.a $B/libholdfast.a $(cmocka_libs) $(curl_libs) -lm
 $(example_bins): $B/examples/%: $B/examples/%.o $B/libholdfast-curl.a $B/libholdfast.a
 	$(Q)$(link_all) $(curl_libs)
 $(demo_bin): $(demo:%=$B/examples/black_friday/%.o) $B/tests/support/mockd_process.o $B/libholdfast-curl.a $B/libholdfast.a
