@@ -28,8 +28,8 @@ typedef struct hf_budget hf_budget;
 
 typedef struct hf_budget_config {
     uint32_t struct_size;    /* set by hf_budget_config_init */
-    uint32_t ratio_ppm;      /* retries per call. Default 200000. 0 to 1000000, or
-                                HF_BUDGET_UNLIMITED. */
+    uint32_t ratio_ppm;      /* retries per call. Default 200000. 0 to 1000000 in
+                                steps of 1000, or HF_BUDGET_UNLIMITED. */
     uint32_t min_per_second; /* retries per second whatever the traffic. Default 3. 0 to 10000. */
     uint32_t burst;          /* tokens the bucket holds. Default 30. 1 to 10000. */
 } hf_budget_config;

@@ -11,7 +11,7 @@
  *
  * Rejections by other policies (an open breaker, a full bulkhead) are not failures: they are not
  * retried unless `retry_rejected` is set, and then not before the instant the policy named, and they
- * cost no budget. Put the breaker inside the retry, so that every attempt is recorded.
+ * cost no budget: the token is lent for the wait and given back when the next pass is rejected too. Put the breaker inside the retry, so that every attempt is recorded.
  */
 
 #include <holdfast/backoff.h>

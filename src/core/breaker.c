@@ -120,6 +120,8 @@ enum hf__probe_status hf__probe_status_of(uint64_t slot) {
     return (enum hf__probe_status)((slot >> STATUS_SHIFT) & STATUS_MASK);
 }
 
+bool hf__probe_expired(uint64_t slot, hf_time now) { return now >= hf__word_time((int64_t)(slot >> MS_SHIFT)); }
+
 uint64_t hf__probe_settle(uint64_t slot, enum hf__probe_status status) {
     return (slot & ~((uint64_t)STATUS_MASK << STATUS_SHIFT)) | (uint64_t)status << STATUS_SHIFT;
 }
@@ -137,9 +139,8 @@ struct hf__claim_answer hf__probe_claim(const uint64_t *slots, uint64_t control,
     for (uint32_t i = 0; i < rules->probes; i++) {
         enum hf__probe_status status = hf__probe_status_of(slots[i]);
         bool ours = of_this_round(slots[i], c);
-        hf_time lease_at = hf__word_time((int64_t)(slots[i] >> MS_SHIFT));
-        if (status == HF__PROBE_FLYING && now < lease_at) { /* of an older round too: at most N ever fly */
-            answer.retry_at = hf__min(answer.retry_at, lease_at);
+        if (status == HF__PROBE_FLYING && !hf__probe_expired(slots[i], now)) { /* of an older round too: at most N fly */
+            answer.retry_at = hf__min(answer.retry_at, hf__word_time((int64_t)(slots[i] >> MS_SHIFT)));
             continue;
         }
         if (status == HF__PROBE_FLYING && ours) {

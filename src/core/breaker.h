@@ -100,6 +100,9 @@ struct hf__claim_answer {
 struct hf__claim_answer hf__probe_claim(const uint64_t *slots, uint64_t control, const struct hf__open_rules *rules,
                                         hf_time now);
 
+/* Has the lease ended at `now`? */
+bool hf__probe_expired(uint64_t slot, hf_time now);
+
 /* The slot after its probe came to `status` (FREE gives it back without a result). */
 uint64_t hf__probe_settle(uint64_t slot, enum hf__probe_status status);
 

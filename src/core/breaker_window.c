@@ -81,14 +81,10 @@ struct hf__counts hf__window_count(uint64_t head, const uint64_t *blocks, uint32
     return counts;
 }
 
-static bool has_rate_rule(const struct hf__window_rules *rules) {
-    return rules->failure_rate_ppm != HF_BREAKER_OFF || rules->slow_rate_ppm != HF_BREAKER_OFF;
-}
-
 bool hf__window_spotless(const struct hf__counts *counts, const struct hf__window_rules *rules) {
     /* Before the window is full a success still counts: min_calls needs it, and the share of failures
      * that come later is taken of more. */
-    return counts->failures == 0 && counts->slow == 0 && (counts->total == rules->size || !has_rate_rule(rules));
+    return counts->failures == 0 && counts->slow == 0 && counts->total == rules->size;
 }
 
 static bool reached(uint32_t part, uint32_t total, uint32_t rate_ppm) {

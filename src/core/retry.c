@@ -12,7 +12,7 @@ static struct hf__retry_answer give_up(int32_t reason) {
 /* Rejections are retried only on request, and not when waiting cannot help. */
 static bool is_a_case(const hf_retry_config *config, const struct hf__retry_question *q) {
     if (q->rejected) return config->retry_rejected && q->reason != HF_REASON_FORCED_OPEN && q->reason != HF_REASON_NONE;
-    return (q->outcome.flags & HF_RETRYABLE) && !(q->outcome.flags & HF_COMMITTED);
+    return q->outcome.flags & HF_RETRYABLE;
 }
 
 /* The earliest instant that a rejecting policy or the dependency allows. A hint is never obeyed early:

@@ -235,6 +235,8 @@ static int breaker_admit(hf_policy *policy, struct hf_frame *frame, struct hf_x 
 
 /* Records one result under the generation of its ticket; true when the window now trips. */
 static bool record(hf_breaker *b, uint32_t generation, enum hf__entry entry, bool slow) {
+    /* The window is renewed only when the breaker closes again: until then it shows what tripped it. */
+    if (hf__control_unpack(control_of(b)).generation != generation) return false;
     bool spot = entry != HF__ENTRY_SUCCESS || slow;
     uint64_t head = atomic_load(&b->head), next; /* (2) */
     uint32_t slot;
@@ -277,6 +279,7 @@ static void settle_probe(hf_breaker *b, const struct ticket *ticket, int32_t kin
     bool too_slow = slow && b->window_rules.slow_rate_ppm != HF_BREAKER_OFF;
     if (kind == HF_NEUTRAL) status = HF__PROBE_FREE;
     if (kind == HF_SUCCESS && !too_slow) status = HF__PROBE_OK;
+    if (hf__probe_expired(ticket->probe, x->now)) status = HF__PROBE_BAD; /* whoever notices it first */
     uint64_t expected = ticket->probe;
     /* A mismatch is a late result: the lease ended and the slot has another life. (3) */
     (void)atomic_compare_exchange_strong_explicit(&b->probe[ticket->slot], &expected,

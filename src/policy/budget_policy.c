@@ -33,6 +33,10 @@ void hf_budget_config_init(hf_budget_config *config) {
 static int check(const char *name, const hf_budget_config *c, hf_error *error) {
     int rc = hf__check_range("budget", name, "ratio_ppm", c->ratio_ppm, 0, HF_PPM, HF_BUDGET_UNLIMITED,
                              "HF_BUDGET_UNLIMITED", error);
+    if (rc == 0 && c->ratio_ppm != HF_BUDGET_UNLIMITED && c->ratio_ppm % 1000 != 0) {
+        rc = hf__error_set(error, HF_E_INVALID, "budget \"%s\": ratio_ppm is %lu, expected a multiple of 1000", name,
+                           (unsigned long)c->ratio_ppm);
+    }
     if (rc == 0) rc = hf__check_range("budget", name, "min_per_second", c->min_per_second, 0, 10000, 0, NULL, error);
     if (rc == 0) rc = hf__check_range("budget", name, "burst", c->burst, 1, 10000, 0, NULL, error);
     return rc;
@@ -86,8 +90,6 @@ bool hf__budget_take(hf_budget *budget, hf_time now) {
                                                     memory_order_relaxed));
     return true;
 }
-
-bool hf__budget_would_give(const hf_budget *budget, hf_time now) { return hf_budget_available(budget, now) > 0; }
 
 void hf__budget_give_back(hf_budget *budget) {
     uint64_t seen = atomic_load_explicit(&budget->word, memory_order_relaxed);

@@ -9,7 +9,6 @@
 hf_budget *hf__budget_ref(hf_budget *budget);
 void hf__budget_deposit_one(hf_budget *budget);
 bool hf__budget_take(hf_budget *budget, hf_time now);
-bool hf__budget_would_give(const hf_budget *budget, hf_time now);
 void hf__budget_give_back(hf_budget *budget);
 void hf__budget_charge_for(hf_budget *budget, uint32_t resends, hf_time now);
 

@@ -62,6 +62,12 @@ static int retry_settle(hf_policy *policy, struct hf_frame *frame, struct hf_x *
     if (!x->may_rerun) return HF__PASS;
     struct hf__retry_answer answer = decide(retry, state, x);
     if (!answer.again) return give_up(x, answer.reason);
+    if (x->outcome.flags & HF_COMMITTED) {
+        /* The driver let the result pass, for it saw that the budget was empty, or knew no better. */
+        if (hf_budget_available(retry->budget, x->now) > 0) return HF__PASS;
+        x->flags |= HF_RESULT_BUDGET_DENIED;
+        return give_up(x, HF_REASON_BUDGET);
+    }
     /* A rejected pass made no load, but the next may: it is paid for like any other, and given back if it
      * is rejected again. */
     if (!hf__budget_take(retry->budget, x->now)) {
@@ -77,8 +83,9 @@ static int retry_settle(hf_policy *policy, struct hf_frame *frame, struct hf_x *
 
 static bool retry_keeps(hf_policy *policy, const struct hf_frame *frame, const struct hf_x *x) {
     hf_retry *retry = retry_of(policy);
-    return x->may_rerun && decide(retry, (const struct state *)(const void *)frame->word, x).again &&
-           hf__budget_would_give(retry->budget, x->now);
+    if (!x->may_rerun || (x->outcome.flags & HF_COMMITTED)) return false;
+    if (!decide(retry, (const struct state *)(const void *)frame->word, x).again) return false;
+    return hf_budget_available(retry->budget, x->now) > (x->rejected ? 0 : x->outcome.resends); /* charged first */
 }
 
 static void retry_destroy(hf_policy *policy) {
