@@ -57,11 +57,11 @@ abi := 0
 base   := errors num rng
 core   := backoff breaker breaker_window budget bulkhead retry
 engine := call policy result
-os     := error_text monotonic random_seed waiter
+os     := error_text monotonic random_seed waiter wall
 policy := backoff_config breaker_config breaker_policy budget_policy bulkhead_policy config_check fallback_policy \
           pipeline_build retry_policy timeout_policy
 drive  := cancel clock describe run seed testing
-http   :=
+http   := classify curl_door curl_options multi_list retry_after transfer
 
 core_lib := $(base:%=base/%) $(core:%=core/%) $(engine:%=engine/%) $(os:%=os/%) \
             $(policy:%=policy/%) $(drive:%=drive/%)
@@ -122,9 +122,9 @@ $B/%.a:
 $B/libholdfast.so.$(abi): $(core_objs)
 	$(Q)$(CC) -shared -Wl,-soname,$(@F) $(ldflags) -o $@ $^
 	@ln -sf $(@F) $B/libholdfast.so
-# -Bsymbolic-free: the door's library finds libholdfast at run time like any other dependency.
+# What the door's library takes from libholdfast is marked HF_API there; -z defs proves that it is all.
 $B/libholdfast-curl.so.$(abi): $(http_objs) $B/libholdfast.so.$(abi)
-	$(Q)$(CC) -shared -Wl,-soname,$(@F) $(ldflags) -o $@ $(http_objs) -L$B -lholdfast $(curl_libs)
+	$(Q)$(CC) -shared -Wl,-soname,$(@F) $(if $(filter asan tsan fuzz,$(VARIANT)),,-Wl,-z,defs) $(ldflags) -o $@ $(http_objs) -L$B -lholdfast $(curl_libs)
 	@ln -sf $(@F) $B/libholdfast-curl.so
 
 $B/mockd: $(mockd_objs)

@@ -15,9 +15,9 @@ struct hf__cancel_watch {
 };
 
 /* Runs `wake` when the token is raised, and at once if it is already. NULL tokens are ignored. */
-void hf__cancel_watch_add(hf_cancel *cancel, struct hf__cancel_watch *watch);
+HF_API void hf__cancel_watch_add(hf_cancel *cancel, struct hf__cancel_watch *watch);
 
 /* After it returned, `wake` does not run and will not run. */
-void hf__cancel_watch_remove(hf_cancel *cancel, struct hf__cancel_watch *watch);
+HF_API void hf__cancel_watch_remove(hf_cancel *cancel, struct hf__cancel_watch *watch);
 
 #endif

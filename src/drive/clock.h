@@ -13,7 +13,7 @@ struct hf_clock {
 };
 
 /* `clock`, or for NULL the default: the system's unless a test has installed another. */
-const hf_clock *hf__clock_or_default(const hf_clock *clock);
+HF_API const hf_clock *hf__clock_or_default(const hf_clock *clock);
 
 /* Replaces the default for tests; NULL is the system's. */
 void hf__clock_set_default(const hf_clock *clock);

@@ -37,6 +37,10 @@ uint64_t hf__seed_next(void) {
     return hf__rng_next(&mine);
 }
 
+uint64_t hf__seed_next_wide(void) {
+    return atomic_load_explicit(&fixed, memory_order_relaxed) ? hf__seed_next() : hf__random_seed();
+}
+
 void hf__seed_fix(uint64_t seed) {
     atomic_store_explicit(&state, seed, memory_order_relaxed);
     atomic_store_explicit(&fixed, true, memory_order_relaxed);

@@ -17,6 +17,6 @@ struct hf_pipeline {
 };
 
 /* Takes a reference, for drivers that keep the pipeline; hf_pipeline_free gives it back. */
-hf_pipeline *hf__pipeline_ref(hf_pipeline *pipeline);
+HF_API hf_pipeline *hf__pipeline_ref(hf_pipeline *pipeline);
 
 #endif

@@ -20,6 +20,6 @@ struct hf__result {
 _Static_assert(sizeof(struct hf__result) <= sizeof(hf_result), "hf_result holds this");
 
 /* A result that says only `status`: for calls that were refused before they began. */
-void hf__result_init(hf_result *result, int status);
+HF_API void hf__result_init(hf_result *result, int status);
 
 #endif

@@ -5,6 +5,6 @@
 #include <holdfast/error.h>
 
 /* Writes code and text (cut to what an hf_error holds); `error` may be NULL. Returns `code`. */
-int hf__error_set(hf_error *error, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+HF_API int hf__error_set(hf_error *error, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

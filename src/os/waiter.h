@@ -23,7 +23,7 @@ void hf__waiter_fini(struct hf__waiter *waiter);
 void hf__waiter_wait(struct hf__waiter *waiter, hf_time until);
 
 /* For when init failed: sleeps until `until`, but for at most 10 ms, so that the caller can look around. */
-void hf__waiter_nap(hf_time until);
+HF_API void hf__waiter_nap(hf_time until);
 
 /* Wakes; `waiter` is a struct hf__waiter. Any thread. */
 void hf__waiter_wake(void *waiter);

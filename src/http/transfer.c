@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/transfer.h"
+
+#include "base/num.h"
+#include "http/retry_after.h"
+#include "os/wall.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static hf_time now_of(const struct hf__transfer *t) { return hf_clock_now(t->options->clock); }
+
+/* The final status of this attempt, 0 when none has come: before anything was sent libcurl still shows the
+ * transfer before, or what a proxy said to CONNECT; 1xx are interim. */
+static long status_of(const struct hf__transfer *t) {
+    long status = 0;
+    if (t->reached) (void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    return status < 200 ? 0 : status;
+}
+
+static const char *header_of(const struct hf__transfer *t, const char *name, size_t index, size_t *out_count) {
+    struct curl_header *header;
+    if (curl_easy_header(t->easy, name, index, CURLH_HEADER, -1, &header) != CURLHE_OK) return NULL;
+    if (out_count != NULL) *out_count = header->amount;
+    return header->value;
+}
+
+/* The longest Retry-After of the final response: of several, none is to be obeyed early. */
+static bool read_hint(const struct hf__transfer *t, int64_t *out_ns) {
+    size_t count = 1;
+    bool found = false;
+    for (size_t i = 0; i < count; i++) {
+        char value[128];
+        const char *header = header_of(t, "Retry-After", i, &count);
+        if (header == NULL || strlen(header) >= sizeof value) continue;
+        strcpy(value, header); /* the next look-up may reuse libcurl's memory */
+        int64_t ns;
+        if (!hf__retry_after_parse(value, header_of(t, "Date", 0, NULL), hf__wall_seconds(), &ns)) continue;
+        *out_ns = found ? hf__max(*out_ns, ns) : ns;
+        found = true;
+    }
+    return found;
+}
+
+/* A body is there when the method says so or libcurl has or had something to upload. */
+static bool has_request_body(const struct hf__transfer *t) {
+    curl_off_t sent = 0, length = -1;
+    const char *method = NULL;
+    (void)curl_easy_getinfo(t->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+    (void)curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_UPLOAD_T, &length);
+    (void)curl_easy_getinfo(t->easy, CURLINFO_EFFECTIVE_METHOD, &method);
+    if (sent > 0 || length > 0 || method == NULL) return true;
+    return strcmp(method, "DELETE") != 0 && hf__method_of(method) != HF__METHOD_SAFE;
+}
+
+static hf_outcome judge(const struct hf__transfer *t, CURLcode code) {
+    struct hf__ending ending = {
+        .code = code,
+        .status = status_of(t),
+        .reached = t->reached,
+        .keyed = t->keyed,
+        .method = t->method,
+        .replayable = t->options->body != HF_CURL_BODY_ONCE || !has_request_body(t),
+        .attempt = t->attempt,
+    };
+    long redirects = 0, os_errno = 0;
+    (void)curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_COUNT, &redirects);
+    ending.redirected = redirects > 0;
+    if (code == CURLE_COULDNT_CONNECT) (void)curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &os_errno);
+    ending.os_errno = (int)os_errno;
+    if (hf__status_rule(t->rules, ending.status).flags & HF_CURL_HINT) ending.has_hint = read_hint(t, &ending.hint_ns);
+    hf_outcome outcome = hf__classify(t->rules, &ending);
+    outcome.resends = t->resends;
+    return outcome;
+}
+
+/* ---- callbacks ---- */
+
+/* Called when libcurl is about to send. A further call without an answer in between is libcurl sending again
+ * by itself, since a kept-alive connection was dead or a stream refused. */
+static int on_prereq(void *arg, char *their_ip, char *our_ip, int their_port, int our_port) {
+    struct hf__transfer *t = arg;
+    const char *name = NULL;
+    (void)curl_easy_getinfo(t->easy, CURLINFO_EFFECTIVE_METHOD, &name);
+    enum hf__method method = name == NULL ? HF__METHOD_OTHER : hf__method_of(name);
+    if (t->options->idempotent == HF_CURL_IDEMPOTENT) method = HF__METHOD_IDEMPOTENT;
+    if (t->options->idempotent == HF_CURL_NOT_IDEMPOTENT) method = HF__METHOD_OTHER;
+    if (!t->reached || method < t->method) t->method = method;
+    if (t->reached && !t->answered) {
+        if (t->method == HF__METHOD_OTHER && !t->keyed) {
+            t->vetoed = true;
+            return CURL_PREREQFUNC_ABORT;
+        }
+        t->resends++;
+    }
+    const hf_curl_options *o = t->options;
+    if (o->prereq_function != NULL) {
+        int rc = o->prereq_function(o->prereq_data, their_ip, our_ip, their_port, our_port);
+        if (rc != CURL_PREREQFUNC_OK) return rc;
+    }
+    t->reached = true;
+    t->answered = false;
+    return CURL_PREREQFUNC_OK;
+}
+
+/* The blank line of a final response: the last moment at which its body can be kept from the caller. */
+static bool shall_pass(struct hf__transfer *t) {
+    if (status_of(t) == 0) return true;
+    t->decided = judge(t, CURLE_OK);
+    return hf_call_would_end(t->call, t->decided, now_of(t));
+}
+
+static size_t on_header(char *line, size_t size, size_t count, void *arg) {
+    struct hf__transfer *t = arg;
+    size_t length = size * count;
+    const hf_curl_options *o = t->options;
+    if (length >= 5 && memcmp(line, "HTTP/", 5) == 0) t->in_headers = t->answered = true;
+    bool blank = t->in_headers && length > 0 && (line[0] == '\r' || line[0] == '\n');
+    if (blank) t->in_headers = false;
+    if (o->header_function != NULL && o->header_function(line, size, count, o->header_data) != length) return 0;
+    if (blank && !shall_pass(t)) {
+        t->withheld = true;
+        return 0;
+    }
+    return length;
+}
+
+/* Collects the body. A redirect's is not passed to us, so what comes is the final response's. */
+static size_t on_body(char *data, size_t size, size_t count, void *arg) {
+    struct hf__transfer *t = arg;
+    size_t more = size * count;
+    if (more > t->options->buffer_max_bytes - t->body.length) {
+        t->body.too_long = true;
+        return 0;
+    }
+    size_t needed = t->body.length + more;
+    if (needed > t->body.size) {
+        size_t roomy = needed < 4096 ? 4096 : needed * 2;
+        if (roomy > t->options->buffer_max_bytes) roomy = t->options->buffer_max_bytes;
+        char *longer = realloc(t->body.data, roomy);
+        if (longer == NULL) return 0;
+        t->body.data = longer;
+        t->body.size = roomy;
+    }
+    memcpy(t->body.data + t->body.length, data, more);
+    t->body.length = needed;
+    return more;
+}
+
+void hf__transfer_attach(struct hf__transfer *t) {
+    (void)curl_easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, on_header);
+    (void)curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t);
+    (void)curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION, on_prereq);
+    (void)curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, t);
+    if (t->options->buffer_max_bytes == 0) return;
+    (void)curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, on_body);
+    (void)curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t);
+}
+
+void hf__transfer_detach(struct hf__transfer *t) {
+    (void)curl_easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, NULL);
+    (void)curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, NULL);
+    (void)curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION, NULL);
+    (void)curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, NULL);
+    if (t->options->buffer_max_bytes == 0) return;
+    (void)curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, t->options->write_function);
+    (void)curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t->options->write_data);
+}
+
+bool hf__transfer_begin(struct hf__transfer *t, uint32_t attempt) {
+    bool consumed = t->attempt > 0 && t->reached && t->options->body == HF_CURL_BODY_REWIND;
+    t->attempt = attempt;
+    t->resends = 0;
+    t->method = HF__METHOD_OTHER;
+    t->reached = t->answered = t->in_headers = t->vetoed = t->withheld = t->delivered = false;
+    t->body.length = 0;
+    t->body.too_long = false;
+    return !consumed || t->options->rewind(t->options->rewind_arg) == 0;
+}
+
+hf_outcome hf__transfer_end(struct hf__transfer *t, CURLcode code) {
+    if (t->withheld) {
+        t->code = CURLE_HTTP_RETURNED_ERROR;
+        t->decided.resends = t->resends;
+        return t->decided;
+    }
+    /* libcurl takes headers that break off for a response without a body. */
+    if (code == CURLE_OK && t->in_headers) code = CURLE_PARTIAL_FILE;
+    if (code == CURLE_WRITE_ERROR && t->body.too_long) code = CURLE_FILESIZE_EXCEEDED;
+    t->code = code;
+    t->delivered = code == CURLE_OK;
+    hf_outcome outcome = judge(t, code);
+    curl_off_t received = 0;
+    (void)curl_easy_getinfo(t->easy, CURLINFO_SIZE_DOWNLOAD_T, &received);
+    if (received > 0 && t->reached && t->options->buffer_max_bytes == 0) outcome.flags |= HF_COMMITTED;
+    return outcome;
+}
+
+CURLcode hf__transfer_flush(struct hf__transfer *t) {
+    const hf_curl_options *o = t->options;
+    if (t->body.length == 0) return CURLE_OK;
+    size_t taken = o->write_function != NULL ? o->write_function(t->body.data, 1, t->body.length, o->write_data)
+                   : fwrite(t->body.data, 1, t->body.length, o->write_data != NULL ? (FILE *)o->write_data : stdout);
+    return taken == t->body.length ? CURLE_OK : CURLE_WRITE_ERROR;
+}
+
+void hf__transfer_free(struct hf__transfer *t) { free(t->body.data); }
