@@ -94,6 +94,8 @@ help:
 ## make                     libraries, mockd, examples, in build/release
 ## make deps [GOAL...]      install what is missing (Debian, apt-get), then make the goals
 ## make test                every test, the fuzz corpora replayed, check-layers, check-headers
+## make demo                Black Friday: plain libcurl against holdfast, about 50 s
+## make check-demo-fails    the bars of the demo must fail without policies, about 25 s
 ## make check-layers        includes against the layer table, purity of base, core and engine
 ## make check-headers       every public header alone, as C11 and as C++11
 ## make check-all           test in the release, asan and tsan variants

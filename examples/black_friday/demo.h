@@ -105,6 +105,7 @@ struct figures {
     int admitted_dead;          /* calls to payments, begun while it was dead, that made an attempt */
     double attempts_per_call;   /* while dead */
     int charged_lost;           /* orders charged but not completed */
+    int lost_to_inventory;      /* while inventory resets */
     int lost_to_recommendations, fell_back;
     int settled_arrived, settled_completed; /* from two open waits after payments came back */
     double recover_s;           /* -1: not within the run */

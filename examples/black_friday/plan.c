@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define CALM_RATE 50 /* orders per second */
+#define LINE_BYTES 256
 
 static const struct phase phases[PHASES] = {
     [CALM] = {.name = "calm", .rate = CALM_RATE},
@@ -47,7 +48,7 @@ static void read_line(struct plan *plan, struct payments *payments, char *sectio
     char name[64], route[64], value[64];
     double seconds;
     if (line[0] == '[') {
-        snprintf(section, 128, "%s", line);
+        snprintf(section, LINE_BYTES, "%s", line);
         return;
     }
     int row = -1;
@@ -67,7 +68,7 @@ static bool read_scenario(struct plan *plan, const char *path) {
     FILE *file = fopen(path, "r");
     if (file == NULL) return fprintf(stderr, "black_friday: cannot read the scenario %s\n", path), false;
     struct payments payments[PHASES + 1] = {0};
-    char line[256], section[128] = "";
+    char line[LINE_BYTES], section[LINE_BYTES] = "";
     while (fgets(line, sizeof line, file) != NULL) read_line(plan, payments, section, line);
     fclose(file);
     for (int p = 0; p < PHASES; p++) {

@@ -1,0 +1,28 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The demo's bars must mean something: with the policies disabled (the same client, empty pipelines) it has to
+# miss at least three of them and say so by exit status 1. Status 2 is a set-up problem and no proof.
+#
+# usage: check_demo_fails.sh BLACK_FRIDAY MOCKD
+set -u
+if [ $# -ne 2 ]; then
+    echo "usage: check_demo_fails.sh BLACK_FRIDAY MOCKD" >&2
+    exit 2
+fi
+out=$(mktemp -d) || exit 2
+trap 'rm -rf "$out"' EXIT
+trap 'exit 2' HUP INT TERM
+
+"$1" --mockd "$2" --out "$out" --disable-policies --skip-naive >"$out/output"
+status=$?
+missed=$(grep -c '^  MISS  ' "$out/output")
+
+if [ "$status" -eq 1 ] && [ "$missed" -ge 3 ]; then
+    echo "without policies the demo misses $missed of its bars, as it should:"
+    grep '^  MISS  ' "$out/output"
+    exit 0
+fi
+cat "$out/output"
+echo "without policies the demo must end with status 1 and at least 3 missed bars;" \
+    "it ended with status $status and $missed missed" >&2
+exit 1
