@@ -15,6 +15,7 @@ int door_bench_setup(void **state) {
     assert_non_null(b);
     b->attempts = 3;
     b->attempt_ms = HF_NEVER;
+    b->backoff_ms = 5;
     hf_curl_options_init(&b->options);
     *state = b;
     return 0;
@@ -55,7 +56,8 @@ static void open_door(struct door_bench *b) {
     retry.max_attempts = b->attempts;
     retry.backoff.kind = HF_BACKOFF_CONSTANT;
     retry.backoff.jitter = HF_JITTER_NONE;
-    retry.backoff.base_ms = 5;
+    retry.backoff.base_ms = b->backoff_ms;
+    retry.backoff.cap_ms = 60000;
     hf_breaker_config breaker;
     hf_breaker_config_init(&breaker);
     breaker.min_calls = 100;

@@ -2,8 +2,8 @@
 #ifndef HF_TESTS_SUPPORT_DOOR_BENCH_H
 #define HF_TESTS_SUPPORT_DOOR_BENCH_H
 
-/* A door, an easy handle and a mockd for tests of the door: fallback (on request), retry with 5 ms between the
- * attempts, breaker, attempt timeout (on request). Policies are made when the server starts, so that tests can
+/* A door, an easy handle and a mockd for tests of the door: fallback (on request), retry with a constant
+ * back-off, breaker, attempt timeout (on request). Policies are made when the server starts, so that tests can
  * set what they want before. */
 
 #include "support/mockd_process.h"
@@ -26,6 +26,7 @@ struct door_bench {
     uint32_t attempts;      /* of the retry, 3 */
     bool with_fallback;     /* writes 42 to fallback_arg, an int */
     int64_t attempt_ms;     /* attempt timeout, HF_NEVER */
+    int64_t backoff_ms;     /* between attempts, 5 */
     hf_curl_options options;
     hf_cancel *cancel_in_header;
     bool rewind_fails;

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* The examples as a user runs them: what they print, and what the server counted meanwhile. */
+#include "support/cmocka_all.h"
+#include "support/mockd_process.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+static struct mockd mockd;
+static char output[8192]; /* standard output and error together */
+
+static int stop(void **state) {
+    (void)state;
+    int status = mockd.pid > 0 ? mockd_stop(&mockd) : 0;
+    mockd.pid = 0;
+    return status;
+}
+
+/* Runs an example and returns its exit status. */
+static int run(const char *example, const char *argument) {
+    char command[256];
+    snprintf(command, sizeof command, "%s/examples/%s %s 2>&1", HF_BUILD_DIR, example, argument);
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    size_t length = fread(output, 1, sizeof output - 1, pipe);
+    output[length] = '\0';
+    int status = pclose(pipe);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int run_on(const char *scenario, const char *path) {
+    assert_true(mockd_start(&mockd, HF_MOCKD_PATH, NULL, scenario, NULL));
+    char url[128];
+    snprintf(url, sizeof url, "%s%s", mockd.url, path);
+    return run("protect_curl", url);
+}
+
+static void expect(const char *text) {
+    if (strstr(output, text) == NULL) fail_msg("expected \"%s\" in:\n%s", text, output);
+}
+
+static int times_seen(const char *text) {
+    int times = 0;
+    for (const char *at = output; (at = strstr(at, text)) != NULL; at++) times++;
+    return times;
+}
+
+static void a_protected_function_succeeds_at_the_third_attempt(void **state) {
+    (void)state;
+    assert_int_equal(run("protect_function", ""), 0);
+    assert_int_equal(times_seen("attempt "), 3);
+    expect("attempt 3 for order 42, ");
+    expect("success: 3 attempts");
+    expect("receipt paid-42\n");
+}
+
+static void testing_your_own_code_passes(void **state) {
+    (void)state;
+    assert_int_equal(run("testing_your_code", ""), 0);
+    assert_int_equal(times_seen("ok  : "), 15);
+    assert_int_equal(times_seen("FAIL"), 0);
+    expect("open: a thousand questions, none reaches the service");
+}
+
+static void a_protected_curl_program_on_a_good_day(void **state) {
+    (void)state;
+    assert_int_equal(run_on("[route /stock]\nbody_bytes = 40\n", "/stock"), 0);
+    expect("success: 1 attempt,");
+    expect("No error, status 200\n");
+    assert_int_equal(mockd_count(&mockd, "/stock total requests"), 1);
+}
+
+static void a_protected_curl_program_rides_out_a_bad_moment(void **state) {
+    (void)state;
+    assert_int_equal(run_on("[route /stock]\nbody_bytes = 40\nretry_after = seconds 1\n[phase bad]\nseconds = 0.5\n"
+                            "[phase bad /stock]\nstatus = 503\n",
+                            "/stock"),
+                     0);
+    expect("No error, status 200\n");
+    long refused = mockd_count(&mockd, "/stock phases bad requests");
+    char sentence[40];
+    snprintf(sentence, sizeof sentence, "success: %ld attempt", refused + 1);
+    expect(sentence); /* as many as the server saw */
+    assert_int_equal(mockd_count(&mockd, "/stock total requests"), refused + 1);
+}
+
+static void a_protected_curl_program_gives_up_in_words(void **state) {
+    (void)state;
+    assert_int_equal(run_on("[route /stock]\nreset = 100\n", "/stock"), 1);
+    expect("(policy stock.retry, attempts used up): 3 attempts, the last was failure with code 56");
+    assert_int_equal(mockd_count(&mockd, "/stock total requests"), 3);
+}
+
+#define T(name) cmocka_unit_test_teardown(name, stop)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        T(a_protected_function_succeeds_at_the_third_attempt),
+        T(testing_your_own_code_passes),
+        T(a_protected_curl_program_on_a_good_day),
+        T(a_protected_curl_program_rides_out_a_bad_moment),
+        T(a_protected_curl_program_gives_up_in_words),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
