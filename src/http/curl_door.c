@@ -144,7 +144,8 @@ static void wait_until(struct visit *visit, hf_time at) {
 static hf_outcome run_fallback(struct visit *visit, const hf_step *step) {
     hf_result failed;
     hf_call_result(&visit->call, &failed);
-    return step->fallback(visit->options.fallback_arg, &failed);
+    hf_outcome outcome = step->fallback(visit->options.fallback_arg, &failed);
+    return outcome;
 }
 
 static void drive(struct visit *visit) {
@@ -172,7 +173,7 @@ static void drive(struct visit *visit) {
 /* False for arguments that are not as curl.h describes them. */
 static bool enter(struct visit *visit, hf_curl *door, CURL *easy, const hf_curl_options *options) {
     memset(visit, 0, sizeof *visit);
-    if (door == NULL || easy == NULL || !hf__curl_options_resolve(&visit->options, options)) return false;
+    if (!hf__curl_options_resolve(&visit->options, options) || door == NULL || easy == NULL) return false;
     visit->door = door;
     visit->transfer.easy = easy;
     visit->transfer.call = &visit->call;
@@ -201,9 +202,10 @@ static CURLcode answer(struct visit *visit, int status, const hf_result *result)
 
 CURLcode hf_curl_perform(hf_curl *door, CURL *easy, const hf_curl_options *options) {
     struct visit visit;
-    hf_result own, *result = options != NULL && options->out_result != NULL ? options->out_result : &own;
+    hf_result result;
     if (!enter(&visit, door, easy, options)) {
-        hf__result_init(result, HF_E_INVALID);
+        hf__result_init(&result, HF_E_INVALID);
+        if (visit.options.out_result != NULL) *visit.options.out_result = result;
         return CURLE_BAD_FUNCTION_ARGUMENT;
     }
     hf_time now = now_of(&visit);
@@ -214,9 +216,10 @@ CURLcode hf_curl_perform(hf_curl *door, CURL *easy, const hf_curl_options *optio
     (void)hf_call_begin(&visit.call, door->pipeline, &call_options, now); /* fails for bad arguments only */
     drive(&visit);
     release(&visit);
-    int status = hf_call_end(&visit.call, result);
-    CURLcode code = answer(&visit, status, result);
+    int status = hf_call_end(&visit.call, &result);
+    CURLcode code = answer(&visit, status, &result);
     hf__transfer_free(&visit.transfer);
+    if (visit.options.out_result != NULL) *visit.options.out_result = result;
     return code;
 }
 

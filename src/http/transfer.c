@@ -34,7 +34,7 @@ static bool read_hint(const struct hf__transfer *t, int64_t *out_ns) {
         char value[128];
         const char *header = header_of(t, "Retry-After", i, &count);
         if (header == NULL || strlen(header) >= sizeof value) continue;
-        strcpy(value, header); /* the next look-up may reuse libcurl's memory */
+        memcpy(value, header, strlen(header) + 1); /* the next look-up may reuse libcurl's memory */
         int64_t ns;
         if (!hf__retry_after_parse(value, header_of(t, "Date", 0, NULL), hf__wall_seconds(), &ns)) continue;
         *out_ns = found ? hf__max(*out_ns, ns) : ns;

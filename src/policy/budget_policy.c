@@ -48,7 +48,7 @@ int hf_budget_new(hf_budget **out_budget, const char *name, const hf_budget_conf
     void *made = NULL;
     int rc = hf__policy_new(out_budget == NULL ? NULL : &made, sizeof(hf_budget), &budget_ops, name, error);
     if (out_budget != NULL) *out_budget = NULL;
-    if (rc < 0) return rc;
+    if (made == NULL) return rc;
     rc = hf__config_copy("budget", name, &chosen, sizeof chosen, config, error);
     if (rc == 0) rc = check(name, &chosen, error);
     if (rc < 0) {

@@ -65,7 +65,7 @@ int hf_bulkhead_new(hf_bulkhead **out_bulkhead, const char *name, const hf_bulkh
     if (rc == 0) {
         rc = hf__check_range("bulkhead", name, "max_concurrent", chosen.max_concurrent, 0, MAX_SLOTS, 0, NULL, error);
     }
-    if (rc < 0) {
+    if (rc < 0 || made == NULL) {
         free(made);
         return rc;
     }

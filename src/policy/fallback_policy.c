@@ -40,7 +40,7 @@ int hf_fallback_new(hf_fallback **out_fallback, const char *name, hf_fallback_fu
     void *made = NULL;
     if (out_fallback != NULL) *out_fallback = NULL;
     int rc = hf__policy_new(out_fallback == NULL ? NULL : &made, sizeof(hf_fallback), &fallback_ops, name, error);
-    if (rc < 0) return rc;
+    if (made == NULL) return rc;
     if (function == NULL) {
         free(made);
         return hf__error_set(error, HF_E_INVALID, "fallback \"%s\": function is NULL", name);

@@ -155,7 +155,7 @@ int hf_retry_new(hf_retry **out_retry, const char *name, const hf_retry_config *
     if (rc == 0) rc = check(name, &chosen, error);
     hf_budget *own = NULL;
     if (rc == 0 && budget == NULL) rc = hf_budget_new(&own, name, NULL, error);
-    if (rc < 0) {
+    if (rc < 0 || made == NULL) {
         free(made);
         return rc;
     }

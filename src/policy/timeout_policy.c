@@ -44,7 +44,7 @@ int hf_timeout_new(hf_timeout **out_timeout, const char *name, const hf_timeout_
         rc = hf__check_range("timeout", name, "timeout_ms", chosen.timeout_ms, 1, HF__DAY_MS, HF_NEVER, "HF_NEVER",
                              error);
     }
-    if (rc < 0) {
+    if (rc < 0 || made == NULL) {
         free(made);
         return rc;
     }

@@ -116,6 +116,7 @@ int main(int argc, char **argv) {
     if (a.check) return printf("%s: %d routes, %d phases\n", a.scenario, scenario.route_count, scenario.phase_count), 0;
     static struct server server = {.mutex = PTHREAD_MUTEX_INITIALIZER};
     server.scenario = &scenario;
-    memcpy(server.random, &(uint64_t){(uint64_t)a.seed * UINT64_C(0x9e3779b97f4a7c15)}, sizeof server.random);
+    uint64_t mixed = (uint64_t)a.seed * UINT64_C(0x9e3779b97f4a7c15);
+    memcpy(server.random, &mixed, sizeof server.random);
     return serve(&server, &a);
 }
