@@ -85,7 +85,7 @@ demo_bin := $(if $(demo),$B/examples/black_friday/black_friday)
 replay_bins := $(fuzzers:%=$B/fuzz/%)
 
 # ---- rules ---------------------------------------------------------------------------------------
-.PHONY: all help test demo examples check-layers check-headers check-demo-fails fuzz lint coverage clean check-all
+.PHONY: all help test demo examples check-layers check-headers check-demo-fails fuzz lint format check-format coverage clean check-all
 all: $(libs) $B/mockd $(example_bins) $(demo_bin)
 
 help:
@@ -102,6 +102,7 @@ help:
 ## make fuzz                run the fuzz targets (clang, FUZZ_SECONDS=20 each)
 ## make coverage            line and branch coverage of base, core, engine and policy
 ## make lint                cppcheck and clang-tidy
+## make format              lay the code out by .clang-format; check-format only looks
 ## make clean               remove build/
 ## Variables: VARIANT=release|debug|asan|tsan|cov|fuzz, CC, CPPFLAGS, CFLAGS, LDFLAGS, CI=1 (-Werror), V=1
 
@@ -180,11 +181,17 @@ coverage:
 
 # cppcheck takes a value that a pointer was passed to for one that holds it, and what is filled in through a
 # pointer for uninitialised; valgrind and the sanitizers know better.
-lint:
+lint: check-format
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 	  --suppress=returnDanglingLifetime --suppress=uninitvar --suppress=ctuuninitvar --suppress=missingIncludeSystem -Iinclude -Isrc src tools examples
 	clang-tidy --quiet --warnings-as-errors='*' \
 	  --checks=-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling,-clang-analyzer-valist.Uninitialized $(core_lib:%=src/%.c) $(http:%=src/http/%.c) -- $(cflags) $(curl_cflags)
+
+sources = $(shell git ls-files '*.c' '*.h')
+format:
+	clang-format -i $(sources)
+check-format:
+	clang-format --dry-run -Werror $(sources)
 
 clean:
 	rm -rf build

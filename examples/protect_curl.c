@@ -13,17 +13,17 @@
 int main(int argc, char **argv) {
     if (argc != 2) return fprintf(stderr, "usage: protect_curl URL\n"), 2;
 
-    hf_pipeline *pipeline = NULL;                                          /* + */
-    hf_curl *door = NULL;                                                  /* + */
-    hf_error error;                                                        /* + */
-    if (hf_pipeline_standard(&pipeline, "stock", &error) < 0 ||            /* + retry, breaker, timeouts, ... */
-        hf_curl_new(&door, pipeline, &error) < 0) {                        /* + once, for all threads */
-        return fprintf(stderr, "%s\n", hf_error_text(&error)), 2;          /* + */
+    hf_pipeline *pipeline = NULL;                                 /* + */
+    hf_curl *door = NULL;                                         /* + */
+    hf_error error;                                               /* + */
+    if (hf_pipeline_standard(&pipeline, "stock", &error) < 0 ||   /* + retry, breaker, timeouts, ... */
+        hf_curl_new(&door, pipeline, &error) < 0) {               /* + once, for all threads */
+        return fprintf(stderr, "%s\n", hf_error_text(&error)), 2; /* + */
     }
-    hf_result result;                                                      /* + */
-    hf_curl_options options;                                               /* + */
-    hf_curl_options_init(&options);                                        /* + */
-    options.out_result = &result;                                          /* + */
+    hf_result result;               /* + */
+    hf_curl_options options;        /* + */
+    hf_curl_options_init(&options); /* + */
+    options.out_result = &result;   /* + */
 
     CURL *easy = curl_easy_init();
     if (easy == NULL) return fprintf(stderr, "libcurl does not start\n"), 2;
@@ -32,12 +32,12 @@ int main(int argc, char **argv) {
     long status = 0;
     if (code == CURLE_OK) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
 
-    char sentence[256];                                                    /* + */
-    hf_result_describe(&result, sentence, sizeof sentence);                /* + */
-    fprintf(stderr, "%s\n", sentence);                                     /* + */
+    char sentence[256];                                     /* + */
+    hf_result_describe(&result, sentence, sizeof sentence); /* + */
+    fprintf(stderr, "%s\n", sentence);                      /* + */
     fprintf(stderr, "%s, status %ld\n", curl_easy_strerror(code), status);
     curl_easy_cleanup(easy);
-    hf_curl_free(door);                                                    /* + */
-    hf_pipeline_free(pipeline);                                            /* + */
+    hf_curl_free(door);         /* + */
+    hf_pipeline_free(pipeline); /* + */
     return code == CURLE_OK && status == 200 ? 0 : 1;
 }

@@ -48,10 +48,11 @@ int bars_judge(const struct plan *plan, const struct figures *naive, const struc
         snprintf(bar->name, sizeof bar->name, "%s: completed, against naive", plan->phase[p].name);
     }
     at_least(&j, "surge: completed, of what capacity allows", share_of_capacity(plan, f, SURGE), CAPACITY_SHARE, "%");
-    at_least(&j, "brown-out: completed, of what capacity allows", share_of_capacity(plan, f, BROWN_OUT),
-             CAPACITY_SHARE, "%");
+    at_least(&j, "brown-out: completed, of what capacity allows", share_of_capacity(plan, f, BROWN_OUT), CAPACITY_SHARE,
+             "%");
     int resets = plan->phase[INVENTORY_RESETS].arrived;
-    at_least(&j, "inventory-resets: got past inventory", percent(resets - f->lost_to_inventory, resets), MASKED_SHARE, "%");
+    at_least(&j, "inventory-resets: got past inventory", percent(resets - f->lost_to_inventory, resets), MASKED_SHARE,
+             "%");
     at_most(&j, "orders lost to recommendations", f->lost_to_recommendations, 0, "orders");
     at_most(&j, "payments-dead: attempts / admitted calls", f->attempts_per_call, MAX_ATTEMPTS_PER_CALL, "");
     at_most(&j, "double charges", (double)f->books.double_charges, 0, "orders");

@@ -78,7 +78,7 @@ static bool payments_door(struct shop *shop, bool policies, hf_error *error) {
               new_breaker(&breaker, "payments.breaker", error) == 0 &&
               new_timeout(&attempt, "payments.attempt", 1000, error) == 0;
     if (ok) {
-        hf_policy *order[] = {hf_timeout_policy(total),     hf_retry_policy(retry),     hf_bulkhead_policy(bulkhead),
+        hf_policy *order[] = {hf_timeout_policy(total), hf_retry_policy(retry), hf_bulkhead_policy(bulkhead),
                               hf_breaker_policy(breaker), hf_timeout_policy(attempt)};
         ok = make_door(&shop->payments, "payments", order, policies ? 5 : 0, error);
     }
@@ -236,5 +236,11 @@ static void session_free(void *session) {
 }
 
 const struct checkout checkout_holdfast = {
-    .name = "holdfast", .what = "the same requests, a pipeline of policies for each dependency",
-    .open = open_shop, .close = close_shop, .session_new = session_new, .session_free = session_free, .run = run};
+    .name = "holdfast",
+    .what = "the same requests, a pipeline of policies for each dependency",
+    .open = open_shop,
+    .close = close_shop,
+    .session_new = session_new,
+    .session_free = session_free,
+    .run = run,
+};

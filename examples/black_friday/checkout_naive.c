@@ -62,5 +62,11 @@ static void session_free(void *session) {
 }
 
 const struct checkout checkout_naive = {
-    .name = "naive", .what = "plain libcurl, 1 s timeout, three immediate retries",
-    .open = open_naive, .close = free, .session_new = session_new, .session_free = session_free, .run = run};
+    .name = "naive",
+    .what = "plain libcurl, 1 s timeout, three immediate retries",
+    .open = open_naive,
+    .close = free,
+    .session_new = session_new,
+    .session_free = session_free,
+    .run = run,
+};

@@ -22,10 +22,10 @@
 enum phase_id { CALM, SURGE, BROWN_OUT, INVENTORY_RESETS, RECOMMENDATIONS_HANG, PAYMENTS_DEAD, RECOVERY, PHASES };
 
 struct phase {
-    const char *name;  /* as in the scenario file */
-    double rate;       /* arrivals per second */
+    const char *name; /* as in the scenario file */
+    double rate;      /* arrivals per second */
     double start_s, seconds;
-    double capacity;   /* orders per second that payments can take */
+    double capacity; /* orders per second that payments can take */
     int arrived;
 };
 
@@ -35,15 +35,15 @@ enum step { STEP_NONE, STEP_INVENTORY, STEP_PAYMENT, STEP_RECOMMENDATIONS };
 struct order {
     int id; /* 1, 2, ... */
     enum phase_id phase;
-    double due_s;       /* arrival, from the start of the first phase */
+    double due_s; /* arrival, from the start of the first phase */
     /* filled in by the run; instants on the clock of hf_clock_now */
     hf_time due_at;
     hf_time charging_at; /* when the call to payments began; 0: it never did */
     hf_time paid_at;     /* when payments confirmed; 0: it never did */
     hf_time finished_at;
-    uint32_t attempts;   /* that the client made at payments */
-    enum step lost_at;   /* STEP_NONE: completed in time */
-    bool fell_back;      /* the recommendations are the shop's bestsellers */
+    uint32_t attempts; /* that the client made at payments */
+    enum step lost_at; /* STEP_NONE: completed in time */
+    bool fell_back;    /* the recommendations are the shop's bestsellers */
 };
 
 struct plan {
@@ -75,11 +75,11 @@ extern const struct checkout checkout_naive, checkout_holdfast;
 
 /* ---- running it ---- */
 
-struct books { /* what mockd has counted */
-    long charged_orders;   /* ids in the ledger */
-    long double_charges;   /* ids with more than one effect */
-    long attempts_dead;    /* requests that payments saw while it was dead */
-    long max_queue;        /* of payments, over all phases */
+struct books {           /* what mockd has counted */
+    long charged_orders; /* ids in the ledger */
+    long double_charges; /* ids with more than one effect */
+    long attempts_dead;  /* requests that payments saw while it was dead */
+    long max_queue;      /* of payments, over all phases */
 };
 
 struct settings {
@@ -102,13 +102,13 @@ struct figures {
     double p50_ms[PHASES], p99_ms[PHASES]; /* of all orders, whatever became of them */
     double worst_p99_ms;
     struct books books;
-    int admitted_dead;          /* calls to payments, begun while it was dead, that made an attempt */
-    double attempts_per_call;   /* while dead */
-    int charged_lost;           /* orders charged but not completed */
-    int lost_to_inventory;      /* while inventory resets */
+    int admitted_dead;        /* calls to payments, begun while it was dead, that made an attempt */
+    double attempts_per_call; /* while dead */
+    int charged_lost;         /* orders charged but not completed */
+    int lost_to_inventory;    /* while inventory resets */
     int lost_to_recommendations, fell_back;
     int settled_arrived, settled_completed; /* from two open waits after payments came back */
-    double recover_s;           /* -1: not within the run */
+    double recover_s;                       /* -1: not within the run */
     int buckets, bucket_arrived[MAX_BUCKETS], bucket_completed[MAX_BUCKETS];
 };
 

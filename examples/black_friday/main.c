@@ -39,11 +39,14 @@ static uint64_t seed_or_die(const char *text) {
 }
 
 static struct settings read_arguments(int argc, char **argv) {
-    static const struct option options[] = {
-        {"mockd", required_argument, NULL, 'm'},     {"scenario", required_argument, NULL, 'c'},
-        {"out", required_argument, NULL, 'o'},       {"seed", required_argument, NULL, 's'},
-        {"disable-policies", no_argument, NULL, 'd'}, {"skip-naive", no_argument, NULL, 'n'},
-        {"help", no_argument, NULL, 'h'},            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"mockd", required_argument, NULL, 'm'},
+                                            {"scenario", required_argument, NULL, 'c'},
+                                            {"out", required_argument, NULL, 'o'},
+                                            {"seed", required_argument, NULL, 's'},
+                                            {"disable-policies", no_argument, NULL, 'd'},
+                                            {"skip-naive", no_argument, NULL, 'n'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     struct settings s = {
         .scenario = "examples/black_friday/black_friday.ini", .out = "build/demo", .seed = 1, .policies = true};
     int option;
@@ -74,7 +77,8 @@ static void allow_many_connections(void) {
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static bool play(const struct checkout *checkout, const struct settings *settings, struct plan *plan, struct figures *figures) {
+static bool play(const struct checkout *checkout, const struct settings *settings, struct plan *plan,
+                 struct figures *figures) {
     struct books books;
     if (!plan_make(plan, settings->scenario, settings->seed)) return false;
     if (!run_play(checkout, settings, plan, &books)) return false;

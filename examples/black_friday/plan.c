@@ -76,7 +76,8 @@ static bool read_scenario(struct plan *plan, const char *path) {
         double workers = payments[p].workers > 0 ? payments[p].workers : payments[PHASES].workers;
         double service_ms = payments[p].service_ms > 0 ? payments[p].service_ms : payments[PHASES].service_ms;
         if (phase->seconds <= 0 || workers <= 0 || service_ms <= 0) {
-            fprintf(stderr, "black_friday: %s: expected [phase %s] with its seconds, and workers and service of payments\n",
+            fprintf(stderr,
+                    "black_friday: %s: expected [phase %s] with its seconds, and workers and service of payments\n",
                     path, phase->name);
             return false;
         }

@@ -45,13 +45,15 @@ void report_print(const struct plan *plan, const struct figures *naive, const st
     }
     bool both = naive->played;
     char left[16], right[16];
-    print_row("attempts / admitted calls, payments dead", "%.2f", naive->attempts_per_call, holdfast->attempts_per_call, both);
+    print_row("attempts / admitted calls, payments dead", "%.2f", naive->attempts_per_call, holdfast->attempts_per_call,
+              both);
     print_row("orders charged more than once", "%.0f", (double)naive->books.double_charges,
               (double)holdfast->books.double_charges, both);
     print_row("orders charged, but not completed", "%.0f", naive->charged_lost, holdfast->charged_lost, both);
-    print_row("orders lost to recommendations", "%.0f", naive->lost_to_recommendations, holdfast->lost_to_recommendations,
+    print_row("orders lost to recommendations", "%.0f", naive->lost_to_recommendations,
+              holdfast->lost_to_recommendations, both);
+    print_row("longest queue at payments", "%.0f", (double)naive->books.max_queue, (double)holdfast->books.max_queue,
               both);
-    print_row("longest queue at payments", "%.0f", (double)naive->books.max_queue, (double)holdfast->books.max_queue, both);
     printf("%-41s | %5s%26s | %5s\n", "seconds to recover", recovery(naive, left, sizeof left), "",
            recovery(holdfast, right, sizeof right));
 }
@@ -85,8 +87,10 @@ static void write_figures(FILE *out, const char *name, const struct plan *plan, 
     }
     fprintf(out, "  \"%s\": {\n    \"phases\": [", name);
     for (int p = 0; p < PHASES; p++) {
-        fprintf(out, "%s\n      {\"name\": \"%s\", \"arrived\": %d, \"completed\": %d, \"p50_ms\": %.1f, \"p99_ms\": %.1f}",
-                p == 0 ? "" : ",", plan->phase[p].name, plan->phase[p].arrived, f->completed[p], f->p50_ms[p], f->p99_ms[p]);
+        fprintf(out,
+                "%s\n      {\"name\": \"%s\", \"arrived\": %d, \"completed\": %d, \"p50_ms\": %.1f, \"p99_ms\": %.1f}",
+                p == 0 ? "" : ",", plan->phase[p].name, plan->phase[p].arrived, f->completed[p], f->p50_ms[p],
+                f->p99_ms[p]);
     }
     fprintf(out, "\n    ],\n    \"attempts_dead\": %ld, \"admitted_dead\": %d, \"attempts_per_call\": %.3f",
             f->books.attempts_dead, f->admitted_dead, f->attempts_per_call);
@@ -110,7 +114,8 @@ static void write_plan(FILE *out, const struct settings *settings, const struct 
     fprintf(out, "  \"plan\": [");
     for (int p = 0; p < PHASES; p++) {
         const struct phase *phase = &plan->phase[p];
-        fprintf(out, "%s\n    {\"name\": \"%s\", \"start_s\": %.2f, \"seconds\": %.2f, \"rate\": %.1f, \"capacity\": %.2f}",
+        fprintf(out,
+                "%s\n    {\"name\": \"%s\", \"start_s\": %.2f, \"seconds\": %.2f, \"rate\": %.1f, \"capacity\": %.2f}",
                 p == 0 ? "" : ",", phase->name, phase->start_s, phase->seconds, phase->rate, phase->capacity);
     }
     fprintf(out, "\n  ],\n");
@@ -140,8 +145,8 @@ bool report_write(const struct settings *settings, const struct plan *plan, cons
     for (int i = 0; i < count; i++) {
         const struct bar *bar = &bars[i];
         fprintf(out, "%s\n    {\"name\": \"%s\", \"figure\": %.3f, \"%s\": %.3f, \"unit\": \"%s\", \"pass\": %s}",
-                i == 0 ? "" : ",", bar->name, bar->figure, bar->at_least ? "at_least" : "at_most", bar->limit, bar->unit,
-                bar->pass ? "true" : "false");
+                i == 0 ? "" : ",", bar->name, bar->figure, bar->at_least ? "at_least" : "at_most", bar->limit,
+                bar->unit, bar->pass ? "true" : "false");
     }
     fprintf(out, "\n  ]\n}\n");
     if (fclose(out) != 0) return fprintf(stderr, "black_friday: cannot write %s: %s\n", path, strerror(errno)), false;

@@ -10,7 +10,8 @@
 
 static void sleep_until(hf_time at) {
     struct timespec until = {.tv_sec = at / HF_SECOND, .tv_nsec = at % HF_SECOND};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) != 0) {} /* the clock of hf_clock_now */
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) != 0) {
+    } /* the clock of hf_clock_now */
 }
 
 static void print_phase(struct pool *pool, const struct plan *plan, int p) {
@@ -68,7 +69,8 @@ static bool play_against(const struct mockd *mockd, const struct checkout *check
     return ok && read_books(mockd, books);
 }
 
-bool run_play(const struct checkout *checkout, const struct settings *settings, struct plan *plan, struct books *books) {
+bool run_play(const struct checkout *checkout, const struct settings *settings, struct plan *plan,
+              struct books *books) {
     struct mockd mockd;
     printf("\n%s: %s%s\n", checkout->name, checkout->what, settings->policies ? "" : " (policies disabled)");
     fflush(stdout);

@@ -36,7 +36,7 @@ typedef struct hf_breaker hf_breaker;
  * for metrics-only and recovering. */
 typedef enum hf_breaker_state {
     HF_BREAKER_CLOSED = 0,
-    HF_BREAKER_DISABLED = 2,   /* admits everything, records nothing */
+    HF_BREAKER_DISABLED = 2, /* admits everything, records nothing */
     HF_BREAKER_HALF_OPEN = 4,
     HF_BREAKER_OPEN = 5,
     HF_BREAKER_FORCED_OPEN = 6 /* rejects everything until set to another state */
@@ -54,28 +54,28 @@ typedef struct hf_breaker_event hf_breaker_event;
 typedef void hf_breaker_on_change(void *arg, const hf_breaker_event *event);
 
 typedef struct hf_breaker_config {
-    uint32_t struct_size;          /* set by hf_breaker_config_init */
-    uint32_t window;               /* number of last results kept. Default 100. 1 to 1024. */
-    uint32_t min_calls;            /* results needed before a rate decides. Default 20. 1 to window. */
-    uint32_t failure_rate_ppm;     /* opens at this share of failures or more. Default 500000. 1 to
+    uint32_t struct_size;            /* set by hf_breaker_config_init */
+    uint32_t window;                 /* number of last results kept. Default 100. 1 to 1024. */
+    uint32_t min_calls;              /* results needed before a rate decides. Default 20. 1 to window. */
+    uint32_t failure_rate_ppm;       /* opens at this share of failures or more. Default 500000. 1 to
                                       1000000, or HF_BREAKER_OFF. */
-    uint32_t slow_rate_ppm;        /* opens at this share of slow results or more. Default 1000000.
+    uint32_t slow_rate_ppm;          /* opens at this share of slow results or more. Default 1000000.
                                       1 to 1000000, or HF_BREAKER_OFF. */
-    uint32_t consecutive_failures; /* opens after this many in a row, whatever min_calls says.
+    uint32_t consecutive_failures;   /* opens after this many in a row, whatever min_calls says.
                                       Default HF_BREAKER_OFF. 1 to window. */
-    int64_t slow_call_ms;          /* a call that takes this long or longer is slow. Default
+    int64_t slow_call_ms;            /* a call that takes this long or longer is slow. Default
                                       HF_NEVER: only late results are. 1 to 86400000, or HF_NEVER. */
-    int64_t open_ms;               /* first open time. Default 5000. 1 to 86400000. */
-    int64_t open_max_ms;           /* longest open time. Default 60000. open_ms to 86400000. */
-    uint32_t open_jitter_ppm;      /* the open time varies by up to this share, both ways. Default
+    int64_t open_ms;                 /* first open time. Default 5000. 1 to 86400000. */
+    int64_t open_max_ms;             /* longest open time. Default 60000. open_ms to 86400000. */
+    uint32_t open_jitter_ppm;        /* the open time varies by up to this share, both ways. Default
                                       200000. 0 to 1000000. */
-    uint32_t probes;               /* attempts admitted while half-open. Default 5. 1 to 16. */
+    uint32_t probes;                 /* attempts admitted while half-open. Default 5. 1 to 16. */
     uint32_t probe_failures_allowed; /* of these, how many may fail. Default 0. 0 to probes - 1. */
-    uint32_t reserved;             /* 0 */
-    int64_t probe_lease_ms;        /* a probe without result for this long has failed; keep it above
+    uint32_t reserved;               /* 0 */
+    int64_t probe_lease_ms;          /* a probe without result for this long has failed; keep it above
                                       the attempt timeout. Default 15000. 1 to 86400000. */
     hf_breaker_on_change *on_change; /* Default NULL: none. */
-    void *on_change_arg;           /* Default NULL. Must outlive the breaker. */
+    void *on_change_arg;             /* Default NULL. Must outlive the breaker. */
 } hf_breaker_config;
 
 /* A consistent picture of the breaker at one instant. */
@@ -100,9 +100,9 @@ struct hf_breaker_event {
     int32_t from;         /* hf_breaker_state */
     int32_t to;           /* hf_breaker_state */
     uint32_t reserved;
-    const char *name;     /* of the breaker */
-    hf_time at;           /* the `now` of the step that made the change */
-    const hf_breaker_info *info;    /* the numbers that decided, before any reset */
+    const char *name;            /* of the breaker */
+    hf_time at;                  /* the `now` of the step that made the change */
+    const hf_breaker_info *info; /* the numbers that decided, before any reset */
 };
 
 /* hf_breaker_config_init fills `config` with the defaults named at each field.

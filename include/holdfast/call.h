@@ -49,9 +49,9 @@ typedef enum hf_step_kind {
 } hf_step_kind;
 
 typedef struct hf_step {
-    int32_t kind;                   /* hf_step_kind */
-    uint32_t attempt;               /* START, RUN, CANCEL: which; counts every START and RUN from 1 */
-    uint32_t number;                /* START: number of the attempt among attempts, 1 = the first */
+    int32_t kind;     /* hf_step_kind */
+    uint32_t attempt; /* START, RUN, CANCEL: which; counts every START and RUN from 1 */
+    uint32_t number;  /* START: number of the attempt among attempts, 1 = the first */
     uint32_t reserved;
     hf_time deadline_at;            /* START: nearest deadline around it, HF_NEVER for none */
     hf_time at;                     /* WAIT: until when; HF_NEVER: until a report, cancel or wake */

@@ -88,34 +88,34 @@ typedef enum hf_curl_body {
 typedef int hf_curl_rewind(void *arg);
 
 typedef struct hf_curl_options {
-    uint32_t struct_size;              /* set by hf_curl_options_init */
-    int32_t idempotent;                /* hf_curl_idempotent. Default HF_CURL_BY_METHOD. */
-    int32_t body;                      /* hf_curl_body. Default HF_CURL_BODY_ONCE. */
-    uint32_t make_key;                 /* 1: send an Idempotency-Key made for this call. Default 0. 0 or 1. */
-    const char *idempotency_key;       /* sent with every attempt as Idempotency-Key: "...", quotes added
+    uint32_t struct_size;                 /* set by hf_curl_options_init */
+    int32_t idempotent;                   /* hf_curl_idempotent. Default HF_CURL_BY_METHOD. */
+    int32_t body;                         /* hf_curl_body. Default HF_CURL_BODY_ONCE. */
+    uint32_t make_key;                    /* 1: send an Idempotency-Key made for this call. Default 0. 0 or 1. */
+    const char *idempotency_key;          /* sent with every attempt as Idempotency-Key: "...", quotes added
                                           (draft-ietf-httpapi-idempotency-key-header). Printable ASCII
                                           without quote and backslash, 1 to 200 bytes. Default NULL. */
-    struct curl_slist *headers;        /* instead of CURLOPT_HTTPHEADER. Read only. Default NULL. */
-    hf_time deadline_at;               /* the caller's deadline, on `clock`. Default HF_NEVER. */
-    int64_t timeout_ns;                /* the same from the start; the nearer counts. Default HF_NEVER. */
-    hf_cancel *cancel;                 /* ends the call when raised. Default NULL. */
-    const hf_clock *clock;             /* Default NULL: the default clock of the process. */
-    uint64_t seed;                     /* replays the call's random numbers. Default HF_SEED_AUTO. */
-    hf_curl_rewind *rewind;            /* needed for HF_CURL_BODY_REWIND. Default NULL. */
-    void *rewind_arg;                  /* Default NULL. */
-    curl_write_callback header_function; /* instead of CURLOPT_HEADERFUNCTION; sees the headers of every
+    struct curl_slist *headers;           /* instead of CURLOPT_HTTPHEADER. Read only. Default NULL. */
+    hf_time deadline_at;                  /* the caller's deadline, on `clock`. Default HF_NEVER. */
+    int64_t timeout_ns;                   /* the same from the start; the nearer counts. Default HF_NEVER. */
+    hf_cancel *cancel;                    /* ends the call when raised. Default NULL. */
+    const hf_clock *clock;                /* Default NULL: the default clock of the process. */
+    uint64_t seed;                        /* replays the call's random numbers. Default HF_SEED_AUTO. */
+    hf_curl_rewind *rewind;               /* needed for HF_CURL_BODY_REWIND. Default NULL. */
+    void *rewind_arg;                     /* Default NULL. */
+    curl_write_callback header_function;  /* instead of CURLOPT_HEADERFUNCTION; sees the headers of every
                                           attempt. Default NULL. */
-    void *header_data;                 /* Default NULL. */
+    void *header_data;                    /* Default NULL. */
     curl_prereq_callback prereq_function; /* instead of CURLOPT_PREREQFUNCTION. Default NULL. */
-    void *prereq_data;                 /* Default NULL. */
-    size_t buffer_max_bytes;           /* above 0: the response body is kept back, up to this size, and
+    void *prereq_data;                    /* Default NULL. */
+    size_t buffer_max_bytes;              /* above 0: the response body is kept back, up to this size, and
                                           given to `write_function` in one piece when it is complete, so
                                           that a cut-off response can be repeated. Default 0. */
-    curl_write_callback write_function; /* buffering: instead of CURLOPT_WRITEFUNCTION; NULL writes to
+    curl_write_callback write_function;   /* buffering: instead of CURLOPT_WRITEFUNCTION; NULL writes to
                                           the FILE in `write_data` as libcurl does. Default NULL. */
-    void *write_data;                  /* Default NULL: standard output. */
-    void *fallback_arg;                /* for the function of a fallback policy. Default NULL. */
-    hf_result *out_result;             /* receives the truth about the call. Default NULL. */
+    void *write_data;                     /* Default NULL: standard output. */
+    void *fallback_arg;                   /* for the function of a fallback policy. Default NULL. */
+    hf_result *out_result;                /* receives the truth about the call. Default NULL. */
 } hf_curl_options;
 
 /* hf_curl_options_init fills `options` with the defaults named at each field.

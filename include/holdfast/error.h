@@ -17,16 +17,16 @@ extern "C" {
 #endif
 
 /* The one list of errors: code, name, sentence. Codes are never renumbered. */
-#define HF_ERROR_LIST(X)                                                                           \
-    X(0, OK, "success")                                                                            \
-    X(-1, FAILED, "the operation failed")                                                          \
-    X(-2, REJECTED, "a policy turned the call back before it reached the dependency")              \
-    X(-3, TIMEOUT, "a timeout or the caller's deadline ended the call")                            \
-    X(-4, CANCELLED, "the caller cancelled the call")                                              \
-    X(-5, INVALID, "invalid argument or configuration")                                            \
-    X(-6, NOMEM, "out of memory")                                                                  \
-    X(-7, SYSTEM, "the operating system refused")                                                  \
-    X(-8, STATE, "not possible in the present state")                                              \
+#define HF_ERROR_LIST(X)                                                              \
+    X(0, OK, "success")                                                               \
+    X(-1, FAILED, "the operation failed")                                             \
+    X(-2, REJECTED, "a policy turned the call back before it reached the dependency") \
+    X(-3, TIMEOUT, "a timeout or the caller's deadline ended the call")               \
+    X(-4, CANCELLED, "the caller cancelled the call")                                 \
+    X(-5, INVALID, "invalid argument or configuration")                               \
+    X(-6, NOMEM, "out of memory")                                                     \
+    X(-7, SYSTEM, "the operating system refused")                                     \
+    X(-8, STATE, "not possible in the present state")                                 \
     X(-9, UNSUPPORTED, "a library found at run time is too old or lacks a feature")
 
 /* Codes returned by the library: 0 or negative. */

@@ -32,7 +32,7 @@ extern "C" {
  * appended. */
 typedef struct hf_attempt {
     uint32_t struct_size;
-    uint32_t number;         /* 1 = the first */
+    uint32_t number; /* 1 = the first */
     hf_time started_at;
     hf_time deadline_at;     /* nearest deadline around the attempt; HF_NEVER for none */
     const hf_cancel *cancel; /* the caller's token, or NULL */

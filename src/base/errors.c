@@ -5,7 +5,7 @@
 
 const char *hf_strerror(int code) {
     switch (code) {
-#define HF_ERROR_SENTENCE(number, name, sentence)                                                  \
+#define HF_ERROR_SENTENCE(number, name, sentence) \
     case number: return sentence;
         HF_ERROR_LIST(HF_ERROR_SENTENCE)
 #undef HF_ERROR_SENTENCE
@@ -15,7 +15,7 @@ const char *hf_strerror(int code) {
 
 const char *hf_errname(int code) {
     switch (code) {
-#define HF_ERROR_NAME(number, name, sentence)                                                      \
+#define HF_ERROR_NAME(number, name, sentence) \
     case number: return "HF_E_" #name;
         HF_ERROR_LIST(HF_ERROR_NAME)
 #undef HF_ERROR_NAME

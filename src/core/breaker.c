@@ -92,7 +92,8 @@ bool hf__control_set(uint64_t word, hf_breaker_state state, const struct hf__ope
     struct hf__control control = hf__control_unpack(word);
     *out = word;
     switch (state) {
-    case HF_BREAKER_CLOSED: /* T5 */
+    case HF_BREAKER_CLOSED:
+        /* T5 */
         *out = move(control, state, 0, hf__word_ms_down(now));
         return true;
     case HF_BREAKER_OPEN: /* T6 */
@@ -139,7 +140,8 @@ struct hf__claim_answer hf__probe_claim(const uint64_t *slots, uint64_t control,
     for (uint32_t i = 0; i < rules->probes; i++) {
         enum hf__probe_status status = hf__probe_status_of(slots[i]);
         bool ours = of_this_round(slots[i], c);
-        if (status == HF__PROBE_FLYING && !hf__probe_expired(slots[i], now)) { /* of an older round too: at most N fly */
+        /* Of an older round too: at most N fly. */
+        if (status == HF__PROBE_FLYING && !hf__probe_expired(slots[i], now)) {
             answer.retry_at = hf__min(answer.retry_at, hf__word_time((int64_t)(slots[i] >> MS_SHIFT)));
             continue;
         }
@@ -153,8 +155,8 @@ struct hf__claim_answer hf__probe_claim(const uint64_t *slots, uint64_t control,
         if (answer.verdict == HF__CLAIM_SLOT) continue; /* go on looking for ended leases */
         answer.verdict = HF__CLAIM_SLOT;
         answer.index = i;
-        answer.next = hf__probe_pack(hf__word_ms_up(hf__add(now, rules->probe_lease_ns)), c.generation,
-                                     HF__PROBE_FLYING);
+        answer.next =
+            hf__probe_pack(hf__word_ms_up(hf__add(now, rules->probe_lease_ns)), c.generation, HF__PROBE_FLYING);
     }
     return answer;
 }

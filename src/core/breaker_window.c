@@ -92,7 +92,8 @@ static bool reached(uint32_t part, uint32_t total, uint32_t rate_ppm) {
 }
 
 bool hf__window_trips(const struct hf__counts *counts, const struct hf__window_rules *rules) {
-    if (rules->consecutive_failures != HF_BREAKER_OFF && counts->consecutive >= rules->consecutive_failures) return true;
+    if (rules->consecutive_failures != HF_BREAKER_OFF && counts->consecutive >= rules->consecutive_failures)
+        return true;
     if (counts->total < rules->min_calls) return false;
     return reached(counts->failures, counts->total, rules->failure_rate_ppm) ||
            reached(counts->slow, counts->total, rules->slow_rate_ppm);

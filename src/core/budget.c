@@ -10,9 +10,7 @@ _Static_assert(10000u * TOKEN <= MISSING_MASK, "the largest burst fits");
 
 static uint32_t missing_of(uint64_t word) { return (uint32_t)(word & MISSING_MASK); }
 
-static uint64_t make(uint64_t time_ms, uint32_t missing) {
-    return (time_ms & TIME_MASK) << MISSING_BITS | missing;
-}
+static uint64_t make(uint64_t time_ms, uint32_t missing) { return (time_ms & TIME_MASK) << MISSING_BITS | missing; }
 
 struct hf__budget_rules hf__budget_rules(const hf_budget_config *config) {
     struct hf__budget_rules rules = {

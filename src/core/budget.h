@@ -17,9 +17,9 @@
 
 /* What a configuration comes to, in thousandths. */
 struct hf__budget_rules {
-    uint32_t capacity;  /* burst * 1000 */
-    uint32_t deposit;   /* ratio_ppm / 1000 */
-    uint32_t per_ms;    /* min_per_second */
+    uint32_t capacity; /* burst * 1000 */
+    uint32_t deposit;  /* ratio_ppm / 1000 */
+    uint32_t per_ms;   /* min_per_second */
     bool unlimited;
 };
 

@@ -84,9 +84,7 @@ static void drive(struct runner *runner) {
         case HF_STEP_RUN:
             (void)hf_call_report(&runner->call, step.attempt, run_fallback(runner, &step), now_of(runner));
             break;
-        case HF_STEP_WAIT:
-            wait_until(runner, step.at);
-            break;
+        case HF_STEP_WAIT: wait_until(runner, step.at); break;
         case HF_STEP_CANCEL: break; /* nothing runs while this thread is here */
         case HF_STEP_DONE: return;
         }

@@ -328,9 +328,7 @@ bool hf_call_would_end(hf_call *call, hf_outcome outcome, hf_time now) {
     return true;
 }
 
-void hf_call_cancel(hf_call *call) {
-    atomic_store_explicit(&inside(call)->cancel_requested, 1, memory_order_release);
-}
+void hf_call_cancel(hf_call *call) { atomic_store_explicit(&inside(call)->cancel_requested, 1, memory_order_release); }
 
 /* Settles what is open as neutral, as if the caller had cancelled; an outcome already reported stands. */
 static void abandon(struct hf__call *c) {

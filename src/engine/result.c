@@ -5,7 +5,9 @@
 
 #include <string.h>
 
-static const struct hf__result *inside(const hf_result *result) { return (const struct hf__result *)(const void *)result; }
+static const struct hf__result *inside(const hf_result *result) {
+    return (const struct hf__result *)(const void *)result;
+}
 
 void hf__result_init(hf_result *result, int status) {
     memset(result, 0, sizeof *result);

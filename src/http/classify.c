@@ -19,6 +19,7 @@ enum {
 };
 
 /* Statuses that differ from their class (below). kind, repeat, max_repeats, flags */
+// clang-format off
 static const struct {
     short status;
     hf_curl_rule rule;
@@ -149,10 +150,10 @@ static const struct {
     {101, LOCAL, LOCAL}, /* CURLE_ECH_REQUIRED, 8.8 */
 };
 
+// clang-format on
+
 /* Codes that no libcurl of today uses, or that one of tomorrow will. */
-static hf_curl_rule other_code_rule(bool reached) {
-    return (hf_curl_rule){reached ? FAIL : NONE, NEVER, 0, 0};
-}
+static hf_curl_rule other_code_rule(bool reached) { return (hf_curl_rule){reached ? FAIL : NONE, NEVER, 0, 0}; }
 
 /* One key for all: statuses are negative, codes are doubled with `reached` as the last bit. */
 static int64_t code_key(int code, bool reached) { return (int64_t)code * 2 + reached; }

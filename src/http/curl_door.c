@@ -102,7 +102,8 @@ static void start(struct visit *visit, const hf_step *step) {
     CURLMcode rc = curl_multi_add_handle(visit->multi, visit->transfer.easy);
     if (rc != CURLM_OK) {
         /* The handle is no handle, or in use by somebody else. */
-        refuse_to_start(visit, step->attempt, rc == CURLM_OUT_OF_MEMORY ? CURLE_OUT_OF_MEMORY : CURLE_BAD_FUNCTION_ARGUMENT);
+        refuse_to_start(visit, step->attempt,
+                        rc == CURLM_OUT_OF_MEMORY ? CURLE_OUT_OF_MEMORY : CURLE_BAD_FUNCTION_ARGUMENT);
         return;
     }
     visit->running = step->attempt;
@@ -158,7 +159,8 @@ static void drive(struct visit *visit) {
             (void)hf_call_report(&visit->call, step.attempt, run_fallback(visit, &step), now_of(visit));
             break;
         case HF_STEP_CANCEL:
-            finish(visit, hf_cancel_raised(visit->options.cancel) ? CURLE_ABORTED_BY_CALLBACK : CURLE_OPERATION_TIMEDOUT);
+            finish(visit,
+                   hf_cancel_raised(visit->options.cancel) ? CURLE_ABORTED_BY_CALLBACK : CURLE_OPERATION_TIMEDOUT);
             break;
         case HF_STEP_WAIT:
             if (visit->running == 0 || !work(visit)) wait_until(visit, step.at);
@@ -242,7 +244,8 @@ int hf_curl_new(hf_curl **out_door, hf_pipeline *pipeline, hf_error *error) {
     }
     const curl_version_info_data *found = curl_version_info(CURLVERSION_NOW);
     if (found->version_num < OLDEST_LIBCURL) {
-        return hf__error_set(error, HF_E_UNSUPPORTED, "hf_curl_new: libcurl %s found, 7.84.0 or later expected", found->version);
+        return hf__error_set(error, HF_E_UNSUPPORTED, "hf_curl_new: libcurl %s found, 7.84.0 or later expected",
+                             found->version);
     }
     hf_curl *door = calloc(1, sizeof *door);
     if (door == NULL) return hf__error_set(error, HF_E_NOMEM, "hf_curl_new: no memory for a door");
@@ -269,15 +272,17 @@ static int check_rule(const hf_curl *door, const hf_curl_rule *rule, const char 
         return hf__error_set(error, HF_E_INVALID, "%s: %s is NULL", who, door == NULL ? "door" : "rule");
     }
     if (rule->kind < HF_SUCCESS || rule->kind > HF_NEUTRAL) {
-        return hf__error_set(error, HF_E_INVALID, "%s: rule.kind is %d, expected an hf_kind, 0 to 3", who, (int)rule->kind);
+        return hf__error_set(error, HF_E_INVALID, "%s: rule.kind is %d, expected an hf_kind, 0 to 3", who,
+                             (int)rule->kind);
     }
     if (rule->repeat < HF_CURL_REPEAT_NEVER || rule->repeat > HF_CURL_REPEAT_ANY) {
         return hf__error_set(error, HF_E_INVALID, "%s: rule.repeat is %d, expected an hf_curl_repeat, 0 to 4", who,
                              (int)rule->repeat);
     }
     if (rule->flags & ~(HF_CURL_HINT | HF_CURL_HINT_REQUIRED)) {
-        return hf__error_set(error, HF_E_INVALID, "%s: rule.flags is 0x%x, expected HF_CURL_HINT and HF_CURL_HINT_REQUIRED only",
-                             who, (unsigned)rule->flags);
+        return hf__error_set(error, HF_E_INVALID,
+                             "%s: rule.flags is 0x%x, expected HF_CURL_HINT and HF_CURL_HINT_REQUIRED only", who,
+                             (unsigned)rule->flags);
     }
     return 0;
 }
@@ -290,7 +295,8 @@ int hf_curl_set_status_rule(hf_curl *door, long status, const hf_curl_rule *rule
     int rc = check_rule(door, rule, "hf_curl_set_status_rule", error);
     if (rc < 0) return rc;
     if (status < 200 || status > 999) {
-        return hf__error_set(error, HF_E_INVALID, "hf_curl_set_status_rule: status is %ld, expected 200 to 999", status);
+        return hf__error_set(error, HF_E_INVALID, "hf_curl_set_status_rule: status is %ld, expected 200 to 999",
+                             status);
     }
     return hf__set_status_rule(&door->rules, status, *rule) ? 0 : too_many("hf_curl_set_status_rule", error);
 }
@@ -299,7 +305,8 @@ int hf_curl_set_code_rule(hf_curl *door, CURLcode code, bool reached, const hf_c
     int rc = check_rule(door, rule, "hf_curl_set_code_rule", error);
     if (rc < 0) return rc;
     if (code == CURLE_OK) {
-        return hf__error_set(error, HF_E_INVALID, "hf_curl_set_code_rule: code is CURLE_OK, which is judged by its status");
+        return hf__error_set(error, HF_E_INVALID,
+                             "hf_curl_set_code_rule: code is CURLE_OK, which is judged by its status");
     }
     return hf__set_code_rule(&door->rules, (int)code, reached, *rule) ? 0 : too_many("hf_curl_set_code_rule", error);
 }

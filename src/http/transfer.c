@@ -201,7 +201,8 @@ CURLcode hf__transfer_flush(struct hf__transfer *t) {
     const hf_curl_options *o = t->options;
     if (t->body.length == 0) return CURLE_OK;
     size_t taken = o->write_function != NULL ? o->write_function(t->body.data, 1, t->body.length, o->write_data)
-                   : fwrite(t->body.data, 1, t->body.length, o->write_data != NULL ? (FILE *)o->write_data : stdout);
+                                             : fwrite(t->body.data, 1, t->body.length,
+                                                      o->write_data != NULL ? (FILE *)o->write_data : stdout);
     return taken == t->body.length ? CURLE_OK : CURLE_WRITE_ERROR;
 }
 

@@ -22,16 +22,16 @@ struct hf__transfer {
     } body; /* when buffering */
 
     /* of the attempt under way */
-    uint32_t attempt;         /* number among attempts */
-    uint32_t resends;         /* sends that libcurl made on its own */
-    enum hf__method method;   /* least repeatable of the methods that were sent */
-    bool reached;             /* libcurl was about to send */
-    bool answered;            /* a status line came after the last send */
-    bool in_headers;          /* a status line was seen, its blank line not yet */
-    bool vetoed;              /* we refused a resend */
-    bool withheld;            /* we cut the response off; `decided` is its outcome */
-    bool delivered;           /* a whole response went to the caller */
-    CURLcode code;            /* how it ended */
+    uint32_t attempt;       /* number among attempts */
+    uint32_t resends;       /* sends that libcurl made on its own */
+    enum hf__method method; /* least repeatable of the methods that were sent */
+    bool reached;           /* libcurl was about to send */
+    bool answered;          /* a status line came after the last send */
+    bool in_headers;        /* a status line was seen, its blank line not yet */
+    bool vetoed;            /* we refused a resend */
+    bool withheld;          /* we cut the response off; `decided` is its outcome */
+    bool delivered;         /* a whole response went to the caller */
+    CURLcode code;          /* how it ended */
     hf_outcome decided;
 };
 

@@ -7,12 +7,12 @@
 
 /* For system calls that cannot fail when the program is right: always on, and the condition is always
  * evaluated, unlike assert. */
-#define HF_MUST(condition)                                                                         \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
+#define HF_MUST(condition)                                                                          \
+    do {                                                                                            \
+        if (!(condition)) {                                                                         \
             fprintf(stderr, "holdfast: %s:%d: %s does not hold\n", __FILE__, __LINE__, #condition); \
-            abort();                                                                               \
-        }                                                                                          \
+            abort();                                                                                \
+        }                                                                                           \
     } while (0)
 
 #endif

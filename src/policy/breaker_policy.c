@@ -45,10 +45,10 @@ struct hf_breaker {
 
 /* What an admission leaves in the frame of its call: the ticket. */
 struct ticket {
-    uint64_t control;    /* the word it was admitted under */
-    uint64_t probe;      /* its slot's word, if a probe */
+    uint64_t control; /* the word it was admitted under */
+    uint64_t probe;   /* its slot's word, if a probe */
     hf_time admitted_at;
-    uint32_t slot;       /* HF_BREAKER_PROBES_MAX: no probe */
+    uint32_t slot; /* HF_BREAKER_PROBES_MAX: no probe */
 };
 _Static_assert(sizeof(struct ticket) <= sizeof(((struct hf_frame *)0)->word), "fits a frame");
 
@@ -88,8 +88,8 @@ static void count_rejection(hf_breaker *b, uint32_t generation) {
     uint64_t next;
     do {
         next = seen >> COUNT_BITS == generation ? seen + 1 : ((uint64_t)generation << COUNT_BITS | 1);
-    } while (!atomic_compare_exchange_weak_explicit(&b->rejected, &seen, next, memory_order_relaxed,
-                                                    memory_order_relaxed));
+    } while (
+        !atomic_compare_exchange_weak_explicit(&b->rejected, &seen, next, memory_order_relaxed, memory_order_relaxed));
 }
 
 /* When could an attempt be admitted next, seen from this word? */
@@ -333,7 +333,8 @@ static void apply(hf_breaker *b, const hf_breaker_config *c) {
 }
 
 int hf_breaker_new(hf_breaker **out_breaker, const char *name, const hf_breaker_config *config, hf_error *error) {
-    if (out_breaker == NULL) return hf__error_set(error, HF_E_INVALID, "breaker: there is nowhere to put the handle (NULL)");
+    if (out_breaker == NULL)
+        return hf__error_set(error, HF_E_INVALID, "breaker: there is nowhere to put the handle (NULL)");
     *out_breaker = NULL;
     hf_breaker_config chosen;
     hf_breaker_config_init(&chosen);

@@ -73,8 +73,8 @@ void hf__budget_deposit_one(hf_budget *budget) {
     do {
         next = hf__budget_deposit(seen, &budget->rules);
         if (next == seen) return; /* full: nothing is written */
-    } while (!atomic_compare_exchange_weak_explicit(&budget->word, &seen, next, memory_order_relaxed,
-                                                    memory_order_relaxed));
+    } while (
+        !atomic_compare_exchange_weak_explicit(&budget->word, &seen, next, memory_order_relaxed, memory_order_relaxed));
 }
 
 bool hf__budget_take(hf_budget *budget, hf_time now) {
@@ -86,8 +86,8 @@ bool hf__budget_take(hf_budget *budget, hf_time now) {
             atomic_fetch_add_explicit(&budget->denied, 1, memory_order_relaxed);
             return false;
         }
-    } while (!atomic_compare_exchange_weak_explicit(&budget->word, &seen, next, memory_order_relaxed,
-                                                    memory_order_relaxed));
+    } while (
+        !atomic_compare_exchange_weak_explicit(&budget->word, &seen, next, memory_order_relaxed, memory_order_relaxed));
     return true;
 }
 
@@ -109,8 +109,8 @@ void hf__budget_charge_for(hf_budget *budget, uint32_t resends, hf_time now) {
         for (uint32_t i = 0; i < resends && i < 16; i++) {
             next = hf__budget_charge(next, &budget->rules, hf__ns_to_ms_down(now));
         }
-    } while (!atomic_compare_exchange_weak_explicit(&budget->word, &seen, next, memory_order_relaxed,
-                                                    memory_order_relaxed));
+    } while (
+        !atomic_compare_exchange_weak_explicit(&budget->word, &seen, next, memory_order_relaxed, memory_order_relaxed));
 }
 
 uint32_t hf_budget_available(const hf_budget *budget, hf_time now) {

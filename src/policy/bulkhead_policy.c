@@ -31,8 +31,8 @@ static int bulkhead_admit(hf_policy *policy, struct hf_frame *frame, struct hf_x
             x->reason = HF_REASON_FULL;
             return HF__TURN; /* when a slot comes back is not known */
         }
-    } while (!atomic_compare_exchange_weak_explicit(&b->taken, &seen, next, memory_order_relaxed,
-                                                    memory_order_relaxed));
+    } while (
+        !atomic_compare_exchange_weak_explicit(&b->taken, &seen, next, memory_order_relaxed, memory_order_relaxed));
     return HF__PASS;
 }
 

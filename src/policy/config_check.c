@@ -20,8 +20,8 @@ int hf__check_name(const char *what, const char *name, hf_error *error) {
         return hf__error_set(error, HF_E_INVALID, "%s: the name has a character that is not printable ASCII", what);
     }
     if (strlen(name) > HF_NAME_MAX) {
-        return hf__error_set(error, HF_E_INVALID, "%s \"%.64s\": the name has %zu characters, expected at most %d", what,
-                             name, strlen(name), HF_NAME_MAX);
+        return hf__error_set(error, HF_E_INVALID, "%s \"%.64s\": the name has %zu characters, expected at most %d",
+                             what, name, strlen(name), HF_NAME_MAX);
     }
     return 0;
 }
@@ -50,7 +50,8 @@ int hf__config_copy(const char *what, const char *name, void *config, size_t siz
 
 int hf__policy_alloc(void **out, size_t size, const struct hf__policy_ops *ops, const char *name, hf_error *error) {
     hf_policy *policy = calloc(1, size);
-    if (policy == NULL) return hf__error_set(error, HF_E_NOMEM, "%s \"%s\": no memory for %zu bytes", ops->kind, name, size);
+    if (policy == NULL)
+        return hf__error_set(error, HF_E_NOMEM, "%s \"%s\": no memory for %zu bytes", ops->kind, name, size);
     policy->ops = ops;
     atomic_init(&policy->references, 1);
     memcpy(policy->name, name, strlen(name)); /* the rest is zero */
@@ -59,7 +60,8 @@ int hf__policy_alloc(void **out, size_t size, const struct hf__policy_ops *ops, 
 }
 
 int hf__policy_new(void **out, size_t size, const struct hf__policy_ops *ops, const char *name, hf_error *error) {
-    if (out == NULL) return hf__error_set(error, HF_E_INVALID, "%s: there is nowhere to put the handle (NULL)", ops->kind);
+    if (out == NULL)
+        return hf__error_set(error, HF_E_INVALID, "%s: there is nowhere to put the handle (NULL)", ops->kind);
     *out = NULL;
     int rc = hf__check_name(ops->kind, name, error);
     return rc < 0 ? rc : hf__policy_alloc(out, size, ops, name, error);

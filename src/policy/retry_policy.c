@@ -93,11 +93,8 @@ static void retry_destroy(hf_policy *policy) {
     free(policy);
 }
 
-static const struct hf__policy_ops retry_ops = {.kind = "retry",
-                                                .admit = retry_admit,
-                                                .settle = retry_settle,
-                                                .keeps = retry_keeps,
-                                                .destroy = retry_destroy};
+static const struct hf__policy_ops retry_ops = {
+    .kind = "retry", .admit = retry_admit, .settle = retry_settle, .keeps = retry_keeps, .destroy = retry_destroy};
 
 void hf_retry_config_init(hf_retry_config *config) {
     *config = (hf_retry_config){
@@ -128,7 +125,8 @@ static int check_backoff(const char *name, const hf_backoff_config *c, hf_error 
         rc = hf__check_range("retry", name, "backoff.factor_ppm", c->factor_ppm, HF_PPM, 100 * HF_PPM, 0, NULL, error);
     }
     if (rc == 0) rc = hf__check_range("retry", name, "backoff.base_ms", c->base_ms, 0, HF__DAY_MS, 0, NULL, error);
-    if (rc == 0) rc = hf__check_range("retry", name, "backoff.cap_ms", c->cap_ms, c->base_ms, HF__DAY_MS, 0, NULL, error);
+    if (rc == 0)
+        rc = hf__check_range("retry", name, "backoff.cap_ms", c->cap_ms, c->base_ms, HF__DAY_MS, 0, NULL, error);
     if (rc == 0) rc = hf__check_range("retry", name, "backoff.floor_ms", c->floor_ms, 0, c->cap_ms, 0, NULL, error);
     return rc;
 }

@@ -93,12 +93,9 @@ static void every_error_has_a_name_and_a_sentence(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sums_saturate_and_never_stays),
-        cmocka_unit_test(what_is_left_is_never_negative),
-        cmocka_unit_test(products_and_ratios_saturate),
-        cmocka_unit_test(ranges_include_both_ends_and_may_be_empty),
-        cmocka_unit_test(the_generator_is_splitmix64),
-        cmocka_unit_test(every_error_has_a_name_and_a_sentence),
+        cmocka_unit_test(sums_saturate_and_never_stays), cmocka_unit_test(what_is_left_is_never_negative),
+        cmocka_unit_test(products_and_ratios_saturate),  cmocka_unit_test(ranges_include_both_ends_and_may_be_empty),
+        cmocka_unit_test(the_generator_is_splitmix64),   cmocka_unit_test(every_error_has_a_name_and_a_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,17 +12,17 @@
 
 struct puppet {
     hf_policy base;
-    int admit;           /* verdicts */
+    int admit; /* verdicts */
     int settle;
-    int64_t due_in;      /* sets a timeout this far ahead, 0: none */
-    int64_t rerun_in;    /* RERUN: how far ahead */
-    uint32_t reruns;     /* RERUN this often, then PASS */
-    int parks;           /* PARK this often, then `admit` */
+    int64_t due_in;   /* sets a timeout this far ahead, 0: none */
+    int64_t rerun_in; /* RERUN: how far ahead */
+    uint32_t reruns;  /* RERUN this often, then PASS */
+    int parks;        /* PARK this often, then `admit` */
     hf_time park_until;
     hf_fallback_function *run;
-    bool chaos;          /* random verdicts */
+    bool chaos;                                  /* random verdicts */
     int asked, passed, settled, left, due, kept; /* counts */
-    hf_outcome seen;     /* by the last settle */
+    hf_outcome seen;                             /* by the last settle */
     int32_t seen_reason;
     bool seen_rejected, seen_may_rerun, seen_may_run;
     uint64_t frame_at_admit;
@@ -586,8 +586,8 @@ static void whatever_happens_each_pass_is_settled_once(void **state) {
         uint32_t count = (uint32_t)(hf__rng_next(&rng) % (HF_MAX_POLICIES + 1));
         stage(count);
         for (uint32_t i = 0; i < count; i++) p[i].chaos = true;
-        hf_call_options options = deadline_in(hf__rng_next(&rng) % 3 == 0 ? hf__rng_between(hf__rng_next(&rng), 0, 99)
-                                                                         : HF_NEVER);
+        hf_call_options options =
+            deadline_in(hf__rng_next(&rng) % 3 == 0 ? hf__rng_between(hf__rng_next(&rng), 0, 99) : HF_NEVER);
         options.seed = hf__rng_next(&rng);
         stepper_begin(&s, &pipeline, &options, 0);
         bool cancels = hf__rng_next(&rng) % 5 == 0;

@@ -11,6 +11,7 @@
 
 /* Six letters for each code: for a request that did not reach the server its kind (F failure, N neutral), whether
  * a POST and a GET may be repeated (y, n; 1, 2: so often), then the same for one that did. */
+// clang-format off
 static const struct {
     int first, last;
     const char *expected;
@@ -67,6 +68,8 @@ static const struct {
     {98, 101, "NnnNnn"},
     {102, 120, "NnnFnn"}, /* of a libcurl to come */
 };
+
+// clang-format on
 
 static struct hf__ending ending_of(CURLcode code, long status, bool reached, enum hf__method method, uint32_t attempt) {
     return (struct hf__ending){
@@ -226,10 +229,18 @@ static void methods_by_their_exact_names(void **state) {
     static const struct {
         const char *name;
         enum hf__method method;
-    } rows[] = {{"GET", HF__METHOD_SAFE},        {"HEAD", HF__METHOD_SAFE},    {"OPTIONS", HF__METHOD_SAFE},
-                {"TRACE", HF__METHOD_SAFE},      {"QUERY", HF__METHOD_SAFE},   {"PUT", HF__METHOD_IDEMPOTENT},
-                {"DELETE", HF__METHOD_IDEMPOTENT}, {"POST", HF__METHOD_OTHER}, {"PATCH", HF__METHOD_OTHER},
-                {"CONNECT", HF__METHOD_OTHER},   {"get", HF__METHOD_OTHER},    {"GETS", HF__METHOD_OTHER},
+    } rows[] = {{"GET", HF__METHOD_SAFE},
+                {"HEAD", HF__METHOD_SAFE},
+                {"OPTIONS", HF__METHOD_SAFE},
+                {"TRACE", HF__METHOD_SAFE},
+                {"QUERY", HF__METHOD_SAFE},
+                {"PUT", HF__METHOD_IDEMPOTENT},
+                {"DELETE", HF__METHOD_IDEMPOTENT},
+                {"POST", HF__METHOD_OTHER},
+                {"PATCH", HF__METHOD_OTHER},
+                {"CONNECT", HF__METHOD_OTHER},
+                {"get", HF__METHOD_OTHER},
+                {"GETS", HF__METHOD_OTHER},
                 {"", HF__METHOD_OTHER}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         assert_int_equal(hf__method_of(rows[i].name), rows[i].method);

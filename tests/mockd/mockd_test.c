@@ -93,12 +93,13 @@ static void every_fault_has_its_curlcode(void **state) {
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char scenario[256];
-        snprintf(scenario, sizeof scenario, "[route /x]\nbody_bytes = 100\n%s = 100\n[route /ok]\nstatus = 200\n", rows[i].fault);
+        snprintf(scenario, sizeof scenario, "[route /x]\nbody_bytes = 100\n%s = 100\n[route /ok]\nstatus = 200\n",
+                 rows[i].fault);
         start(scenario, NULL);
         struct answer a = ask_once("/x", NULL, NULL, 400);
         if (a.code != rows[i].fresh || a.status != rows[i].status) {
-            fail_msg("%s: code %d status %ld, expected %d %ld", rows[i].fault, (int)a.code, a.status, (int)rows[i].fresh,
-                     rows[i].status);
+            fail_msg("%s: code %d status %ld, expected %d %ld", rows[i].fault, (int)a.code, a.status,
+                     (int)rows[i].fresh, rows[i].status);
         }
         assert_int_equal(mockd_count(&mockd, "/x total requests"), rows[i].seen);
         char path[64];
@@ -243,14 +244,16 @@ static void phases_change_the_behaviour_and_are_counted(void **state) {
 
 static void it_stops_cleanly_while_requests_hang_and_wait(void **state) {
     (void)state;
-    start("[route /hang]\nhang = 100\n[route /slow]\nworkers = 1\nservice = fixed 60000\nlatency = fixed 60000\n", NULL);
+    start("[route /hang]\nhang = 100\n[route /slow]\nworkers = 1\nservice = fixed 60000\nlatency = fixed 60000\n",
+          NULL);
     pthread_t threads[4];
     struct asker askers[4];
     for (int i = 0; i < 4; i++) {
         askers[i] = (struct asker){.path = i % 2 ? "/hang" : "/slow", .timeout_ms = 10000};
         pthread_create(&threads[i], NULL, ask_in_thread, &askers[i]);
     }
-    for (int i = 0; i < 100 && mockd_count(&mockd, "/hang total requests") + mockd_count(&mockd, "/slow total requests") < 4; i++)
+    for (int i = 0;
+         i < 100 && mockd_count(&mockd, "/hang total requests") + mockd_count(&mockd, "/slow total requests") < 4; i++)
         sleep_ms(20);
     assert_int_equal(mockd_stop(&mockd), 0);
     mockd.pid = 0;

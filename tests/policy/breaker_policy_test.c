@@ -205,11 +205,11 @@ static void half_open_decides_as_soon_as_it_is_certain(void **state) {
         const char *play;
         int after;
     } rows[] = {
-        {4, 1, "FSF", HF_BREAKER_OPEN},   {4, 1, "FSSS", HF_BREAKER_CLOSED}, {4, 1, "FSS", HF_BREAKER_HALF_OPEN},
-        {3, 0, "SSS", HF_BREAKER_CLOSED}, {3, 0, "SSF", HF_BREAKER_OPEN},    {1, 0, "F", HF_BREAKER_OPEN},
-        {1, 0, "S", HF_BREAKER_CLOSED},   {4, 1, "SFSF", HF_BREAKER_OPEN},   {4, 1, "SFSS", HF_BREAKER_CLOSED},
-        {3, 1, "FSS", HF_BREAKER_CLOSED}, {3, 1, "FSF", HF_BREAKER_OPEN},    {2, 0, "S", HF_BREAKER_HALF_OPEN},
-        {2, 0, "XXXXXSXS", HF_BREAKER_CLOSED}, {1, 0, "T", HF_BREAKER_OPEN}, {2, 0, "s", HF_BREAKER_OPEN},
+        {4, 1, "FSF", HF_BREAKER_OPEN},        {4, 1, "FSSS", HF_BREAKER_CLOSED}, {4, 1, "FSS", HF_BREAKER_HALF_OPEN},
+        {3, 0, "SSS", HF_BREAKER_CLOSED},      {3, 0, "SSF", HF_BREAKER_OPEN},    {1, 0, "F", HF_BREAKER_OPEN},
+        {1, 0, "S", HF_BREAKER_CLOSED},        {4, 1, "SFSF", HF_BREAKER_OPEN},   {4, 1, "SFSS", HF_BREAKER_CLOSED},
+        {3, 1, "FSS", HF_BREAKER_CLOSED},      {3, 1, "FSF", HF_BREAKER_OPEN},    {2, 0, "S", HF_BREAKER_HALF_OPEN},
+        {2, 0, "XXXXXSXS", HF_BREAKER_CLOSED}, {1, 0, "T", HF_BREAKER_OPEN},      {2, 0, "s", HF_BREAKER_OPEN},
         {5, 0, "F", HF_BREAKER_OPEN},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -462,7 +462,8 @@ static void *hammer(void *arg) {
                 continue;
             }
             bool bad_times = i / 2000 % 2 == 1;
-            hf_call_report(&s.call, s.step.attempt, dice < (bad_times ? 80u : 10u) ? hf_failure(1) : hf_success(), mine);
+            hf_call_report(&s.call, s.step.attempt, dice < (bad_times ? 80u : 10u) ? hf_failure(1) : hf_success(),
+                           mine);
             stepper_step(&s);
         }
         hf_call_end(&s.call, NULL);
@@ -502,7 +503,8 @@ static void threads_lose_no_probe_and_leave_no_wedge(void **state) {
 
 static void words_round_trip_and_saturate(void **state) {
     (void)state;
-    struct hf__control c = {.ms = HF__MS_NEVER - 1, .generation = 0x7fff, .streak = 15, .state = HF_BREAKER_FORCED_OPEN};
+    struct hf__control c = {
+        .ms = HF__MS_NEVER - 1, .generation = 0x7fff, .streak = 15, .state = HF_BREAKER_FORCED_OPEN};
     struct hf__control back = hf__control_unpack(hf__control_pack(c));
     assert_int_equal(back.ms, c.ms);
     assert_int_equal(back.generation, c.generation);

@@ -27,7 +27,8 @@ static hf_retry_config plain_retry(uint32_t attempts) {
     return c;
 }
 
-static void build(const hf_retry_config *config, uint32_t ratio, uint32_t per_second, uint32_t burst, hf_policy *inner) {
+static void build(const hf_retry_config *config, uint32_t ratio, uint32_t per_second, uint32_t burst,
+                  hf_policy *inner) {
     hf_budget_config b;
     hf_budget_config_init(&b);
     b.ratio_ppm = ratio;
@@ -260,7 +261,7 @@ static void the_bucket_refills_by_calls_and_by_time(void **state) {
     assert_int_equal(hf_budget_available(budget, now), 1);
     assert_int_equal(hf_budget_available(budget, now + HF_SECOND), 4);
     assert_int_equal(hf_budget_available(budget, now + 3600 * HF_SECOND), 10); /* never more than the bucket */
-    assert_int_equal(hf_budget_available(budget, now - HF_SECOND), 1);          /* a clock that goes back */
+    assert_int_equal(hf_budget_available(budget, now - HF_SECOND), 1);         /* a clock that goes back */
 }
 
 /* In any run: retries <= burst + ratio * calls + min * T. */

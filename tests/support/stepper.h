@@ -38,8 +38,8 @@ int stepper_play(struct stepper *s, hf_pipeline *pipeline, const hf_call_options
                  const hf_outcome *outcomes, const int64_t *takes, size_t count, void *arg, hf_result *result);
 
 /* Always on, unlike assert. */
-#define STEPPER_MUST(condition) \
-    do { \
+#define STEPPER_MUST(condition)                                         \
+    do {                                                                \
         if (!(condition)) stepper_fail(__FILE__, __LINE__, #condition); \
     } while (0)
 _Noreturn void stepper_fail(const char *file, int line, const char *what);

@@ -114,8 +114,7 @@ static bool play_on(struct vector_world *w, struct stepper *s, struct vector_pla
             break;
         case HF_STEP_CANCEL: return vector_fault(w, "found an order to cancel what does not run");
         case HF_STEP_DONE:
-            return !vector_plan_unfinished(plan) ||
-                   vector_fault(w, "expected a further attempt, and the call is over");
+            return !vector_plan_unfinished(plan) || vector_fault(w, "expected a further attempt, and the call is over");
         }
     }
 }

@@ -14,7 +14,8 @@ static const struct key {
     size_t offset;
     const char *field; /* as errors call it */
 } known[] = {
-#define BREAKER(key, type, field) {"breaker", key, type, offsetof(hf_breaker_config, field), #field}
+#define BREAKER(key, type, field) \
+    { "breaker", key, type, offsetof(hf_breaker_config, field), #field }
     BREAKER("window", U32, window),
     BREAKER("min_calls", U32, min_calls),
     BREAKER("failure_rate", PPM, failure_rate_ppm),
@@ -27,14 +28,16 @@ static const struct key {
     BREAKER("probes", U32, probes),
     BREAKER("allowed", U32, probe_failures_allowed),
     BREAKER("lease", MS, probe_lease_ms),
-#define RETRY(key, type, field) {"retry", key, type, offsetof(hf_retry_config, field), #field}
+#define RETRY(key, type, field) \
+    { "retry", key, type, offsetof(hf_retry_config, field), #field }
     RETRY("max", U32, max_attempts),
     RETRY("hint_cap", MS, retry_after_cap_ms),
     RETRY("hint_jitter", PPM, hint_jitter_ppm),
     RETRY("rejected", U32, retry_rejected),
-#define BACKOFF(key, type, field) \
-    {"retry", key, type, offsetof(hf_retry_config, backoff.field), "backoff." #field}, \
-    {"backoff", key, type, offsetof(hf_backoff_config, field), "backoff." #field}
+#define BACKOFF(key, type, field)                                                        \
+    {"retry", key, type, offsetof(hf_retry_config, backoff.field), "backoff." #field}, { \
+        "backoff", key, type, offsetof(hf_backoff_config, field), "backoff." #field      \
+    }
     BACKOFF("kind", KIND, kind),
     BACKOFF("jitter", JITTER, jitter),
     BACKOFF("share", PPM, jitter_ppm),

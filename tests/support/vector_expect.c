@@ -12,8 +12,8 @@ enum type { NUMBER, PPM, INSTANT, DURATION, STATUS, REASON, KIND, YESNO };
 
 /* Words of the enumerations, in the order of their numbers. */
 static const char *const statuses[] = {"ok", "failed", "rejected", "timeout", "cancelled", NULL}; /* 0, -1 ... -4 */
-static const char *const reasons[] = {"none",     "open",      "probing",  "forced", "full",    "timeout", "deadline",
-                                      "cancelled", "attempts", "budget", "no_time", "hint",    NULL};
+static const char *const reasons[] = {"none",      "open",     "probing", "forced",  "full", "timeout", "deadline",
+                                      "cancelled", "attempts", "budget",  "no_time", "hint", NULL};
 static const char *const kinds[] = {"success", "failure", "throttled", "neutral", "unreported", NULL};
 static const char *const yesno[] = {"no", "yes", NULL};
 #define UNREPORTED 4
@@ -61,11 +61,11 @@ static int64_t since_start(const struct vector_world *w, hf_time at) {
 
 static int64_t share(uint32_t part, uint32_t total) { return total == 0 ? 0 : (int64_t)part * HF_PPM / total; }
 
-#define FACT(key, kind, value) \
+#define FACT(key, kind, value)    \
     if (strcmp(name, key) == 0) { \
-        *out_type = (kind); \
-        *out = (int64_t)(value); \
-        return true; \
+        *out_type = (kind);       \
+        *out = (int64_t)(value);  \
+        return true;              \
     }
 
 static bool counts_fact(const hf_breaker_info *info, const char *name, enum type *out_type, int64_t *out) {
@@ -183,7 +183,10 @@ bool vector_expect(struct vector_world *w, const char *name, char relation, cons
     char found_text[64], expected_text[64];
     show(type, found, found_text, sizeof found_text);
     show(type, expected, expected_text, sizeof expected_text);
-    return vector_fault(w, "%s: expected %s%s, found %s", name, relation == '=' ? "" : relation == '<' ? "< " : "> ",
+    return vector_fault(w, "%s: expected %s%s, found %s", name,
+                        relation == '='   ? ""
+                        : relation == '<' ? "< "
+                                          : "> ",
                         expected_text, found_text);
 }
 
@@ -262,7 +265,7 @@ bool vector_expect_within(struct vector_world *w, const char *arguments) {
         return vector_fault(w, "syntax: expected within:FROM..TOxDRAWS=LOW..HIGH and a backoff");
     }
     w->checks++;
-    int64_t previous = 0; /* each draw goes on from the one before, as decorrelated jitter does */
+    int64_t previous = 0;                 /* each draw goes on from the one before, as decorrelated jitter does */
     uint64_t random = 88172645463325252u; /* xorshift64, Marsaglia 2003 */
     for (unsigned n = from; n <= to; n++) {
         int64_t low, high;

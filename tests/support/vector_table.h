@@ -16,9 +16,9 @@ struct vector_source {
 };
 
 struct vector_totals {
-    uint32_t ran;            /* expectations met */
+    uint32_t ran; /* expectations met */
     uint32_t not_applicable;
-    uint32_t faults;         /* unmet expectations, bad rows, missing IDs */
+    uint32_t faults; /* unmet expectations, bad rows, missing IDs */
 };
 
 /* Runs all rows of `tables` against the list of IDs; rows of our own, OURS-..., are not in it. Lines go to

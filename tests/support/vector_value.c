@@ -11,8 +11,13 @@ static const struct unit {
     const char *name;
     int64_t ns;
 } units[] = {
-    {"d", 86400 * HF_SECOND}, {"h", 3600 * HF_SECOND}, {"min", 60 * HF_SECOND}, {"s", HF_SECOND},
-    {"ms", HF_MILLISECOND},   {"us", HF_MICROSECOND},  {"ns", 1},
+    {"d", 86400 * HF_SECOND},
+    {"h", 3600 * HF_SECOND},
+    {"min", 60 * HF_SECOND},
+    {"s", HF_SECOND},
+    {"ms", HF_MILLISECOND},
+    {"us", HF_MICROSECOND},
+    {"ns", 1},
 };
 #define UNITS (sizeof units / sizeof units[0])
 

@@ -13,9 +13,9 @@
 #define START (100000 * HF_SECOND)
 
 bool vector_fault(struct vector_world *w, const char *format, ...) {
-    int length = snprintf(w->fault, sizeof w->fault, "%s:%d: %s: %s%s%s", w->file, w->line, w->id,
-                          w->token == NULL ? "" : "at \"", w->token == NULL ? "" : w->token,
-                          w->token == NULL ? "" : "\": ");
+    int length =
+        snprintf(w->fault, sizeof w->fault, "%s:%d: %s: %s%s%s", w->file, w->line, w->id,
+                 w->token == NULL ? "" : "at \"", w->token == NULL ? "" : w->token, w->token == NULL ? "" : "\": ");
     if (length < 0 || (size_t)length >= sizeof w->fault) return false;
     va_list arguments;
     va_start(arguments, format);

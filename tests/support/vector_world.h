@@ -25,7 +25,7 @@ struct vector_world {
     const char *id;
     const char *token; /* what is being done, for faults */
     char fault[768];
-    uint32_t checks;   /* expectations that were looked at */
+    uint32_t checks; /* expectations that were looked at */
 
     hf_breaker *breaker; /* NULL where the row has none */
     hf_retry *retry;

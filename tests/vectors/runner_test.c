@@ -142,8 +142,14 @@ static void values_are_read_exactly(void **state) {
     static const struct {
         const char *text;
         int64_t ns;
-    } good[] = {{"0", 0}, {"1ns", 1}, {"1.5s", 1500 * HF_MILLISECOND}, {"-2us", -2000}, {"0.5min", 30 * HF_SECOND},
-                {"never", HF_NEVER}, {"max-1s", HF_NEVER - HF_SECOND}, {"2h", 7200 * HF_SECOND}};
+    } good[] = {{"0", 0},
+                {"1ns", 1},
+                {"1.5s", 1500 * HF_MILLISECOND},
+                {"-2us", -2000},
+                {"0.5min", 30 * HF_SECOND},
+                {"never", HF_NEVER},
+                {"max-1s", HF_NEVER - HF_SECOND},
+                {"2h", 7200 * HF_SECOND}};
     static const char *const bad[] = {"", "s", "5", "1.5ns", "5 s", "200000000000s", "1..5s", "5sec", "max-"};
     char shown[32];
     int64_t value;
@@ -164,9 +170,9 @@ static void values_are_read_exactly(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_without_error_run),       cmocka_unit_test(the_lines_say_what_ran),
-        cmocka_unit_test(wrong_ids_are_found),          cmocka_unit_test(unmet_expectations_are_found),
-        cmocka_unit_test(syntax_errors_are_found),      cmocka_unit_test(values_are_read_exactly),
+        cmocka_unit_test(rows_without_error_run),  cmocka_unit_test(the_lines_say_what_ran),
+        cmocka_unit_test(wrong_ids_are_found),     cmocka_unit_test(unmet_expectations_are_found),
+        cmocka_unit_test(syntax_errors_are_found), cmocka_unit_test(values_are_read_exactly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

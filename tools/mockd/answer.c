@@ -85,7 +85,8 @@ void answer_send_headers(struct MHD_Connection *connection, const struct behavio
     send_part(connection, b, status, false);
 }
 
-enum MHD_Result answer_send(struct MHD_Connection *connection, const struct behaviour *b, enum fault fault, int status) {
+enum MHD_Result answer_send(struct MHD_Connection *connection, const struct behaviour *b, enum fault fault,
+                            int status) {
     static const char half_a_header[] = "HTTP/1.1 200 OK\r\nConte";
     switch (fault) {
     case NO_FAULT: return send_normally(connection, b, status);

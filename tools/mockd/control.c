@@ -6,8 +6,8 @@
 
 /* Names come from the scenario, which allows no quotes or backslashes in them: paths and words only. */
 static void print_counters(FILE *out, const struct counters *c) {
-    fprintf(out, "{\"requests\": %ld, \"served\": %ld, \"answered\": %ld, \"overloaded\": %ld, \"max_queue\": %ld", c->requests,
-            c->served, c->answered, c->overloaded, c->max_queue);
+    fprintf(out, "{\"requests\": %ld, \"served\": %ld, \"answered\": %ld, \"overloaded\": %ld, \"max_queue\": %ld",
+            c->requests, c->served, c->answered, c->overloaded, c->max_queue);
     for (int i = 2; i < 6; i++) fprintf(out, ", \"status_%dxx\": %ld", i, c->status[i]);
     for (int i = 1; i < FAULT_COUNT; i++) fprintf(out, ", \"%s\": %ld", fault_name((enum fault)i), c->fault[i]);
     fprintf(out, "}");

@@ -10,7 +10,7 @@
 #define LEDGER_MAX 200000
 
 struct ledger {
-    void *tree; /* of tsearch */
+    void *tree;                              /* of tsearch */
     long ids, effects, duplicates, overflow; /* duplicates: ids with more than one effect */
 };
 

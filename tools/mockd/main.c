@@ -48,10 +48,10 @@ static long number_or_die(const char *option, const char *text, long low, long h
 
 static struct arguments read_arguments(int argc, char **argv) {
     static const struct option options[] = {
-        {"port", required_argument, NULL, 'p'},      {"seed", required_argument, NULL, 's'},
-        {"wait-start", no_argument, NULL, 'w'},      {"check", no_argument, NULL, 'c'},
+        {"port", required_argument, NULL, 'p'},       {"seed", required_argument, NULL, 's'},
+        {"wait-start", no_argument, NULL, 'w'},       {"check", no_argument, NULL, 'c'},
         {"exit-with-parent", no_argument, NULL, 'x'}, {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},         {NULL, 0, NULL, 0}};
+        {"version", no_argument, NULL, 'v'},          {NULL, 0, NULL, 0}};
     struct arguments a = {.seed = 1};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {

@@ -53,9 +53,11 @@ static const char *parse_distribution(const char *text, void *out) {
     int words = sscanf(text, "%15s %31s %31s %1s", kind, a, b, rest);
     if (words == 2 && strcmp(kind, "fixed") == 0 && number(a, 0, 600000, &d.a)) {
         d.kind = FIXED;
-    } else if (words == 3 && strcmp(kind, "uniform") == 0 && number(a, 0, 600000, &d.a) && number(b, d.a, 600000, &d.b)) {
+    } else if (words == 3 && strcmp(kind, "uniform") == 0 && number(a, 0, 600000, &d.a) &&
+               number(b, d.a, 600000, &d.b)) {
         d.kind = UNIFORM;
-    } else if (words == 3 && strcmp(kind, "lognormal") == 0 && number(a, 0.001, 600000, &d.a) && number(b, 0, 5, &d.b)) {
+    } else if (words == 3 && strcmp(kind, "lognormal") == 0 && number(a, 0.001, 600000, &d.a) &&
+               number(b, 0, 5, &d.b)) {
         d.kind = LOGNORMAL;
     } else {
         return "fixed MS, uniform LOW_MS HIGH_MS or lognormal MEDIAN_MS SIGMA (up to 600000 ms, sigma up to 5)";
@@ -91,7 +93,8 @@ static const char *parse_one_status(const char *text, void *out) {
 
 static const char *parse_ledger(const char *text, void *out) {
     const char *name = strcmp(text, "on") == 0 ? "Idempotency-Key" : strcmp(text, "off") == 0 ? "" : text;
-    if (strlen(name) > 63 || strchr(name, ' ') != NULL) return "on, off or the name of a header of at most 63 characters";
+    if (strlen(name) > 63 || strchr(name, ' ') != NULL)
+        return "on, off or the name of a header of at most 63 characters";
     strcpy(out, name);
     return NULL;
 }
@@ -103,7 +106,8 @@ static const char *parse_switch(const char *text, void *out) {
 }
 
 #define FIELD(member) offsetof(struct behaviour, member), sizeof(((struct behaviour *)0)->member)
-#define FAULT(name, index) {name, parse_percent, offsetof(struct behaviour, fault) + (index) * sizeof(double), sizeof(double)}
+#define FAULT(name, index) \
+    { name, parse_percent, offsetof(struct behaviour, fault) + (index) * sizeof(double), sizeof(double) }
 
 /* Every key of a route. */
 static const struct key {
@@ -196,7 +200,8 @@ static int set_key(struct reader *r, int phase, int route, const char *name, con
 }
 
 static int set_phase_key(struct reader *r, int phase, const char *name, const char *value) {
-    if (strcmp(name, "seconds") != 0) return complain(r, "unknown key \"%s\": a phase has only seconds%s%s", name, "", "");
+    if (strcmp(name, "seconds") != 0)
+        return complain(r, "unknown key \"%s\": a phase has only seconds%s%s", name, "", "");
     if (r->seconds[phase] > 0) return complain(r, "%s stands twice in this section%s%s", name, "", "");
     if (!number(value, 0.001, 86400, &r->seconds[phase])) {
         return complain(r, "seconds = %s: expected 0.001 to 86400%s%s", value, "", "");
@@ -211,18 +216,23 @@ static int handle(void *user, const char *section, const char *name, const char 
     if (words == 2 && strcmp(kind, "route") == 0) {
         int route = find_route(r->scenario, first);
         if (route < 0) route = add_route(r, first);
-        if (route < 0) return complain(r, "[route %s]: expected a path that begins with / (at most 63 characters, 16 routes)%s%s", first, "", "");
+        if (route < 0)
+            return complain(r, "[route %s]: expected a path that begins with / (at most 63 characters, 16 routes)%s%s",
+                            first, "", "");
         return set_key(r, MAX_PHASES, route, name, value);
     }
     if ((words == 2 || words == 3) && strcmp(kind, "phase") == 0) {
         int phase = find_phase(r->scenario, first);
         if (words == 2) {
             if (phase < 0) phase = add_phase(r, first);
-            if (phase < 0) return complain(r, "[phase %s]: expected a name of at most 31 characters, and 16 phases%s%s", first, "", "");
+            if (phase < 0)
+                return complain(r, "[phase %s]: expected a name of at most 31 characters, and 16 phases%s%s", first, "",
+                                "");
             return set_phase_key(r, phase, name, value);
         }
         int route = find_route(r->scenario, second);
-        if (phase < 0) return complain(r, "[phase %s %s]: expected [phase %s] with its seconds above", first, second, first);
+        if (phase < 0)
+            return complain(r, "[phase %s %s]: expected [phase %s] with its seconds above", first, second, first);
         if (route < 0) return complain(r, "[phase %s %s]: expected [route %s] above", first, second, second);
         return set_key(r, phase, route, name, value);
     }
@@ -236,8 +246,13 @@ static void apply(struct behaviour *to, const struct behaviour *from, uint32_t g
 }
 
 static const struct behaviour defaults = {
-    .status = {1, {{200, 1}}}, .latency = {FIXED, 0, 0}, .body_bytes = 16, .service = {FIXED, 10, 0}, .queue = 16,
-    .overload_status = 503};
+    .status = {1, {{200, 1}}},
+    .latency = {FIXED, 0, 0},
+    .body_bytes = 16,
+    .service = {FIXED, 10, 0},
+    .queue = 16,
+    .overload_status = 503,
+};
 
 /* Faults share one throw of the dice. */
 static bool faults_fit(const struct behaviour *b) {

@@ -20,14 +20,14 @@ struct request {
     struct MHD_Connection *connection;
     struct request *next; /* in the queue */
     int route;
-    int phase;            /* in which it came; all that it does is counted there */
+    int phase; /* in which it came; all that it does is counted there */
     enum fault fault;
     int64_t latency_ns;
-    bool planned;  /* how it goes has been decided */
+    bool planned;   /* how it goes has been decided */
     bool half_sent; /* the headers are out, the reset is to follow */
-    int status;    /* of the answer */
-    char id[128];  /* of the side effect */
-    char key[128]; /* Idempotency-Key */
+    int status;     /* of the answer */
+    char id[128];   /* of the side effect */
+    char key[128];  /* Idempotency-Key */
 };
 
 static struct MHD_Daemon *service;
@@ -124,9 +124,7 @@ static void work_done(void *arg) {
 
 /* ---- one request ---- */
 
-static void answer_now(void *arg) {
-    MHD_resume_connection(((struct request *)arg)->connection);
-}
+static void answer_now(void *arg) { MHD_resume_connection(((struct request *)arg)->connection); }
 
 static void answer_later(struct request *r) {
     if (r->latency_ns > 0) timers_add(now_ns() + r->latency_ns, answer_now, r);
@@ -258,7 +256,8 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
     return answer(r);
 }
 
-static void completed(void *arg, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode code) {
+static void completed(void *arg, struct MHD_Connection *connection, void **context,
+                      enum MHD_RequestTerminationCode code) {
     (void)connection, (void)code;
     struct server *server = arg;
     struct request *r = *context;

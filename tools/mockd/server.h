@@ -12,12 +12,12 @@ struct request;
 
 /* What happened on one route in one phase. */
 struct counters {
-    long requests;    /* seen, whatever became of them */
-    long served;      /* work done: answered 2xx as far as the server is concerned */
-    long overloaded;  /* turned away by a full queue */
-    long answered;    /* answers with a status, faults not counted */
+    long requests;   /* seen, whatever became of them */
+    long served;     /* work done: answered 2xx as far as the server is concerned */
+    long overloaded; /* turned away by a full queue */
+    long answered;   /* answers with a status, faults not counted */
     long fault[FAULT_COUNT];
-    long status[6];   /* answers by class: [2] is 2xx */
+    long status[6]; /* answers by class: [2] is 2xx */
     long max_queue;
 };
 
@@ -26,7 +26,7 @@ struct route_state {
     struct request *first; /* the queue */
     struct request *last;
     int queued;
-    long in_flight;        /* requests without their answer yet */
+    long in_flight; /* requests without their answer yet */
     struct ledger ledger;
     struct counters counters[MAX_PHASES + 1];
 };
