@@ -60,12 +60,14 @@ typedef struct hf_step {
 
 typedef struct hf_call_options {
     uint32_t struct_size; /* set by hf_call_options_init */
-    uint32_t reserved;    /* 0 */
+    uint32_t priority;    /* hf_priority. Default 3, HF_PRIORITY_NORMAL. 0 to 7. */
     hf_time deadline_at;  /* the caller's own deadline. Default HF_NEVER. */
     uint64_t seed;        /* everything random in the call follows from it. Default 0. */
     void (*wake)(void *); /* called from any thread when a parked call should be stepped again; no
-                             lock is held, and it must not call back into the call. Default NULL. */
+                             lock is held, and it must not call back into the call. Without it no
+                             policy makes the call wait in a queue. Default NULL. */
     void *wake_arg;       /* Default NULL. */
+    const void *tag;      /* names the call to hf_bulkhead_line; never followed. Default NULL. */
 } hf_call_options;
 
 /* hf_call_options_init fills `options` with the defaults named at each field.
@@ -75,7 +77,7 @@ HF_API void hf_call_options_init(hf_call_options *options);
 /* hf_call_begin prepares `call` for one execution of `pipeline`, which must outlive it. `options` NULL
  * means defaults.
  *
- * Errors:   HF_E_INVALID (NULL, or options of an unknown size).
+ * Errors:   HF_E_INVALID (NULL, or options of an unknown size, a priority above 7).
  * Time:     `now` in ns, monotonic, the clock of all later calls; an earlier one counts as the last.
  * Threads:  the calling thread becomes the owner; never blocks; calls no user code.
  * Memory:   allocates nothing.

@@ -116,6 +116,9 @@ typedef struct hf_curl_options {
     void *write_data;                     /* Default NULL: standard output. */
     void *fallback_arg;                   /* for the function of a fallback policy. Default NULL. */
     hf_result *out_result;                /* receives the truth about the call. Default NULL. */
+    uint32_t priority;                    /* hf_priority. Default 3, HF_PRIORITY_NORMAL. 0 to 7. */
+    uint32_t reserved;                    /* 0 */
+    const void *tag;                      /* names the call to hf_bulkhead_line; never followed. Default NULL. */
 } hf_curl_options;
 
 /* hf_curl_options_init fills `options` with the defaults named at each field.

@@ -46,12 +46,13 @@ typedef hf_outcome hf_operation(void *arg, const hf_attempt *attempt);
 
 typedef struct hf_run_options {
     uint32_t struct_size;  /* set by hf_run_options_init */
-    uint32_t reserved;     /* 0 */
+    uint32_t priority;     /* hf_priority. Default 3, HF_PRIORITY_NORMAL. 0 to 7. */
     hf_time deadline_at;   /* the caller's deadline, on `clock`. Default HF_NEVER. */
     int64_t timeout_ns;    /* the same from the start of the call; the nearer counts. Default HF_NEVER. */
     hf_cancel *cancel;     /* ends the call when raised. Default NULL. */
     const hf_clock *clock; /* Default NULL: the default clock of the process. */
     uint64_t seed;         /* replays a run exactly. Default HF_SEED_AUTO. */
+    const void *tag;       /* names the call to hf_bulkhead_line; never followed. Default NULL. */
 } hf_run_options;
 
 /* hf_run_options_init fills `options` with the defaults named at each field.

@@ -111,6 +111,16 @@ static inline hf_outcome hf_neutral(int32_t code) {
     return outcome;
 }
 
+/* How much a call matters when there is not room for all: 0 the most, 7 the least. The three with names
+ * leave numbers between and around them for your own. What is shed first is always the least important. */
+typedef enum hf_priority {
+    HF_PRIORITY_CRITICAL = 1,
+    HF_PRIORITY_NORMAL = 3,   /* what a call has that says nothing */
+    HF_PRIORITY_SHEDDABLE = 5 /* may be dropped at any time: prefetching, batches, retried later */
+} hf_priority;
+
+#define HF_PRIORITIES 8
+
 /* Opaque handle of any policy; the typed handles give theirs with `hf_X_policy`. */
 typedef struct hf_policy hf_policy;
 

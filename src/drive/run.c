@@ -26,6 +26,7 @@ struct runner {
 void hf_run_options_init(hf_run_options *options) {
     memset(options, 0, sizeof *options);
     options->struct_size = (uint32_t)sizeof *options;
+    options->priority = HF_PRIORITY_NORMAL;
     options->deadline_at = HF_NEVER;
     options->timeout_ns = HF_NEVER;
     options->seed = HF_SEED_AUTO;
@@ -118,6 +119,8 @@ int hf_run(hf_pipeline *pipeline, hf_operation *operation, void *arg, const hf_r
     hf_time now = now_of(&runner);
     hf_call_options call_options;
     hf_call_options_init(&call_options);
+    call_options.priority = runner.options.priority;
+    call_options.tag = runner.options.tag;
     call_options.seed = runner.options.seed;
     call_options.deadline_at = hf__min(runner.options.deadline_at, hf__add(now, hf__max(runner.options.timeout_ns, 0)));
     if (hf_call_begin(&runner.call, pipeline, &call_options, now) < 0) return refuse(out_result);

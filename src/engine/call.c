@@ -50,8 +50,8 @@ static struct hf_x make_x(struct hf__call *c, uint32_t level) {
         .may_rerun = !c->ended && (c->cut_level == HF__NO_LEVEL || level <= c->cut_level),
         .may_run = c->ended != HF_REASON_CANCELLED && (c->cut_level == HF__NO_LEVEL || level <= c->cut_level),
         .rng = &c->rng,
-        .wake = c->wake,
-        .wake_arg = c->wake_arg,
+        .priority = c->caller.priority,
+        .caller = &c->caller,
     };
     return x;
 }
@@ -355,6 +355,7 @@ int hf_call_end(hf_call *call, hf_result *out_result) {
 void hf_call_options_init(hf_call_options *options) {
     memset(options, 0, sizeof *options);
     options->struct_size = (uint32_t)sizeof *options;
+    options->priority = HF_PRIORITY_NORMAL;
     options->deadline_at = HF_NEVER;
 }
 
@@ -366,6 +367,7 @@ int hf_call_begin(hf_call *call, hf_pipeline *pipeline, const hf_call_options *o
         if (options->struct_size == 0 || options->struct_size > sizeof chosen) return HF_E_INVALID;
         memcpy(&chosen, options, options->struct_size);
     }
+    if (chosen.priority >= HF_PRIORITIES) return HF_E_INVALID;
     struct hf__call *c = inside(call);
     memset(c, 0, sizeof *c);
     c->magic = HF__CALL_MAGIC;
@@ -374,8 +376,7 @@ int hf_call_begin(hf_call *call, hf_pipeline *pipeline, const hf_call_options *o
     c->deadline_at = chosen.deadline_at;
     c->retry_at = HF_NEVER;
     c->rng = chosen.seed;
-    c->wake = chosen.wake;
-    c->wake_arg = chosen.wake_arg;
+    c->caller = (struct hf__caller){chosen.wake, chosen.wake_arg, chosen.tag, chosen.priority};
     c->cut_level = HF__NO_LEVEL;
     c->rejected = true; /* until an attempt starts */
     give_reason(c, HF_REASON_NONE, HF__NO_LEVEL);

@@ -37,8 +37,7 @@ struct hf__call {
     hf_time started_at;  /* of the attempt that runs */
     hf_time retry_at;    /* of the result */
     uint64_t rng;
-    void (*wake)(void *);
-    void *wake_arg;
+    struct hf__caller caller;
     uint32_t level;
     uint32_t cut_level;    /* the timeout that passed, HF__NO_LEVEL if none */
     int32_t cut_reason;    /* what its `due` said */

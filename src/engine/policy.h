@@ -12,7 +12,7 @@
  *   admit   PASS: go on inward. `x->at` may be set to an instant at which `due` shall be asked.
  *           TURN: reject; `x->reason` says why, `x->at` when asking again can succeed (HF_NEVER when
  *                 not known). Outer policies see a rejection (`x->rejected`, kind neutral).
- *           PARK: ask again at `x->at` or when `x->wake` is called, whichever is first.
+ *           PARK: ask again at `x->at` or when `x->caller->wake` is called, whichever is first.
  *   leave   the call gives up while parked here: hand back the place in the queue.
  *   settle  PASS: pass the outcome on outward. The policy may edit `x->outcome` and `x->reason`.
  *           RERUN: run everything inside again at `x->at`; only when `x->may_rerun`.
@@ -40,22 +40,31 @@ struct hf_frame {
     uint64_t word[5]; /* the policy's own */
 };
 
+/* What every policy may know of who made the call, and how to reach its driver. A policy that parks a call
+ * keeps the pointer. */
+struct hf__caller {
+    void (*wake)(void *); /* for PARK; NULL: the driver cannot be woken, and no policy may park the call */
+    void *wake_arg;
+    const void *tag; /* names the call to those who ask for it; never followed */
+    uint32_t priority;
+};
+
 /* What the engine and a policy tell each other. */
 struct hf_x {
-    hf_time now;               /* in */
-    hf_time deadline;          /* in: nearest instant at which something outside ends this */
-    hf_time at;                /* out, see above; HF_NEVER before each question */
-    hf_outcome outcome;        /* settle, keeps: what came from inside; settle may change it */
-    int32_t reason;            /* hf_reason: why it came to this; TURN and settle may set it */
-    uint32_t flags;            /* out: HF_RESULT_* bits to add to the result */
-    hf_time retry_at;          /* in and out: when asking again can succeed, HF_NEVER if not known */
-    bool rejected;             /* in: turned back inside, no attempt was made in this pass */
-    bool may_rerun;            /* in: false once something outside has ended the call */
-    bool may_run;              /* in: same, for RUN */
-    hf_fallback_function *run; /* out, with RUN */
-    uint64_t *rng;             /* state for hf__rng_next; `keeps` gets a copy */
-    void (*wake)(void *);      /* in: for PARK; may be NULL when the driver cannot be woken */
-    void *wake_arg;
+    hf_time now;                     /* in */
+    hf_time deadline;                /* in: nearest instant at which something outside ends this */
+    hf_time at;                      /* out, see above; HF_NEVER before each question */
+    hf_outcome outcome;              /* settle, keeps: what came from inside; settle may change it */
+    int32_t reason;                  /* hf_reason: why it came to this; TURN and settle may set it */
+    uint32_t flags;                  /* out: HF_RESULT_* bits to add to the result */
+    hf_time retry_at;                /* in and out: when asking again can succeed, HF_NEVER if not known */
+    bool rejected;                   /* in: turned back inside, no attempt was made in this pass */
+    bool may_rerun;                  /* in: false once something outside has ended the call */
+    bool may_run;                    /* in: same, for RUN */
+    hf_fallback_function *run;       /* out, with RUN */
+    uint64_t *rng;                   /* state for hf__rng_next; `keeps` gets a copy */
+    uint32_t priority;               /* in: hf_priority, 0 to HF_PRIORITIES - 1 */
+    const struct hf__caller *caller; /* in: stays where it is until the call ends */
 };
 
 struct hf__policy_ops {

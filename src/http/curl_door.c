@@ -213,6 +213,8 @@ CURLcode hf_curl_perform(hf_curl *door, CURL *easy, const hf_curl_options *optio
     hf_time now = now_of(&visit);
     hf_call_options call_options;
     hf_call_options_init(&call_options);
+    call_options.priority = visit.options.priority;
+    call_options.tag = visit.options.tag;
     call_options.seed = visit.options.seed == HF_SEED_AUTO ? hf__seed_next() : visit.options.seed;
     call_options.deadline_at = hf__min(visit.options.deadline_at, hf__add(now, hf__max(visit.options.timeout_ns, 0)));
     (void)hf_call_begin(&visit.call, door->pipeline, &call_options, now); /* fails for bad arguments only */

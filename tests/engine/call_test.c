@@ -26,6 +26,8 @@ struct puppet {
     int32_t seen_reason;
     bool seen_rejected, seen_may_rerun, seen_may_run;
     uint64_t frame_at_admit;
+    uint32_t seen_priority;
+    const struct hf__caller *seen_caller;
 };
 
 static struct puppet *puppet(hf_policy *policy) { return (struct puppet *)(void *)policy; }
@@ -34,6 +36,8 @@ static int puppet_admit(hf_policy *policy, struct hf_frame *frame, struct hf_x *
     struct puppet *p = puppet(policy);
     p->asked++;
     p->frame_at_admit = frame->word[0];
+    p->seen_priority = x->priority;
+    p->seen_caller = x->caller;
     frame->word[0] = 77;
     if (p->chaos) {
         uint64_t dice = hf__rng_next(x->rng) % 100;
@@ -548,6 +552,32 @@ static void would_end_peeks_and_changes_nothing(void **state) {
     hf_call_end(&s.call, NULL);
 }
 
+static void never_called(void *arg) { (void)arg; }
+
+static void policies_see_who_calls(void **state) {
+    (void)state;
+    stage(1);
+    hf_call_options options;
+    hf_call_options_init(&options);
+    assert_int_equal(options.priority, HF_PRIORITY_NORMAL);
+    options.priority = HF_PRIORITIES - 1;
+    options.wake = never_called;
+    options.wake_arg = &options;
+    options.tag = &s;
+    stepper_begin(&s, &pipeline, &options, 0);
+    assert_int_equal(stepper_step(&s), HF_STEP_START);
+    assert_int_equal(p[0].seen_priority, HF_PRIORITIES - 1);
+    assert_int_equal(p[0].seen_caller->priority, HF_PRIORITIES - 1);
+    assert_true(p[0].seen_caller->wake == never_called && p[0].seen_caller->wake_arg == &options);
+    assert_ptr_equal(p[0].seen_caller->tag, &s);
+    /* Where it stays until the call has ended. */
+    assert_true((const char *)p[0].seen_caller > (const char *)&s.call);
+    assert_true((const char *)(p[0].seen_caller + 1) <= (const char *)(&s.call + 1));
+    stepper_end(&s, NULL);
+    options.priority = HF_PRIORITIES;
+    assert_int_equal(hf_call_begin(&s.call, &pipeline, &options, 0), HF_E_INVALID);
+}
+
 static void time_that_goes_back_counts_as_standing_still(void **state) {
     (void)state;
     stage(1);
@@ -635,6 +665,7 @@ int main(void) {
         cmocka_unit_test(a_deadline_already_passed_starts_nothing),
         cmocka_unit_test(a_cancel_stops_what_runs_and_is_neutral),
         cmocka_unit_test(a_success_reported_after_a_cancel_is_delivered),
+        cmocka_unit_test(policies_see_who_calls),
         cmocka_unit_test(a_cancel_before_the_first_step_starts_nothing),
         cmocka_unit_test(a_cancel_ends_the_wait_before_a_rerun),
         cmocka_unit_test(a_parked_call_is_asked_again_and_leaves_once),

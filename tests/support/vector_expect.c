@@ -12,8 +12,10 @@ enum type { NUMBER, PPM, INSTANT, DURATION, STATUS, REASON, KIND, YESNO };
 
 /* Words of the enumerations, in the order of their numbers. */
 static const char *const statuses[] = {"ok", "failed", "rejected", "timeout", "cancelled", NULL}; /* 0, -1 ... -4 */
-static const char *const reasons[] = {"none",      "open",     "probing", "forced",  "full", "timeout", "deadline",
-                                      "cancelled", "attempts", "budget",  "no_time", "hint", NULL};
+static const char *const reasons[] = {
+    "none",     "open",     "probing",    "forced",    "full",         "timeout",   "deadline",    "cancelled",
+    "attempts", "budget",   "no_time",    "hint",      "rate_limited", "throttled", "concurrency", "queue_timeout",
+    "shed",     "injected", "recovering", "pool_full", "not_before",   NULL};
 static const char *const kinds[] = {"success", "failure", "throttled", "neutral", "unreported", NULL};
 static const char *const yesno[] = {"no", "yes", NULL};
 #define UNREPORTED 4
