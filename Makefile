@@ -85,7 +85,8 @@ demo_bin := $(if $(demo),$B/examples/black_friday/black_friday)
 replay_bins := $(fuzzers:%=$B/fuzz/%)
 
 # ---- rules ---------------------------------------------------------------------------------------
-.PHONY: all help test demo examples check-layers check-headers check-demo-fails fuzz lint format check-format coverage clean check-all
+.PHONY: all help test demo examples check-layers check-headers check-abi check-install \
+        check-demo-fails install uninstall list-installed dist fuzz lint format check-format coverage clean check-all
 all: $(libs) $B/mockd $(example_bins) $(demo_bin)
 
 help:
@@ -98,9 +99,13 @@ help:
 ## make check-demo-fails    the bars of the demo must fail without policies, about 25 s
 ## make check-layers        includes against the layer table, purity of base, core and engine
 ## make check-headers       every public header alone, as C11 and as C++11
+## make check-abi           exported functions: headers, version maps and libraries agree
 ## make check-all           test in the release, asan and tsan variants
 ## make fuzz                run the fuzz targets (clang, FUZZ_SECONDS=20 each)
 ## make coverage            line and branch coverage of base, core, engine and policy
+## make install             with PREFIX=/usr/local, LIBDIR, INCLUDEDIR, BINDIR, DESTDIR; uninstall
+## make check-install       C and C++ programs against an installation, shared and static
+## make dist                the source archive of HEAD
 ## make lint                cppcheck and clang-tidy
 ## make format              lay the code out by .clang-format; check-format only looks
 ## make clean               remove build/
@@ -122,12 +127,14 @@ $B/%.a:
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
-$B/libholdfast.so.$(abi): $(core_objs)
-	$(Q)$(CC) -shared -Wl,-soname,$(@F) $(ldflags) -o $@ $^
+# What is exported is written down in src/*.map, see docs/abi.md; -z defs proves that the curl library takes nothing else
+# from libholdfast.
+link_so = $(CC) -shared -Wl,-soname,$(@F) -Wl,--version-script,$(filter %.map,$^) $(ldflags) -o $@ $(filter %.o,$^)
+$B/libholdfast.so.$(abi): $(core_objs) src/holdfast.map
+	$(Q)$(link_so)
 	@ln -sf $(@F) $B/libholdfast.so
-# What the door's library takes from libholdfast is marked HF_API there; -z defs proves that it is all.
-$B/libholdfast-curl.so.$(abi): $(http_objs) $B/libholdfast.so.$(abi)
-	$(Q)$(CC) -shared -Wl,-soname,$(@F) $(if $(filter asan tsan fuzz,$(VARIANT)),,-Wl,-z,defs) $(ldflags) -o $@ $(http_objs) -L$B -lholdfast $(curl_libs)
+$B/libholdfast-curl.so.$(abi): $(http_objs) src/holdfast-curl.map $B/libholdfast.so.$(abi)
+	$(Q)$(link_so) $(if $(filter asan tsan fuzz,$(VARIANT)),,-Wl,-z,defs) -L$B -lholdfast $(curl_libs)
 	@ln -sf $(@F) $B/libholdfast-curl.so
 
 $B/mockd: $(mockd_objs)
@@ -146,7 +153,7 @@ $(demo_bin): $(demo:%=$B/examples/black_friday/%.o) $B/tests/support/mockd_proce
 $(replay_bins): $B/fuzz/%: $B/fuzz/%.o $(if $(filter fuzz,$(VARIANT)),,$B/fuzz/replay_main.o) $B/libholdfast.a
 	$(Q)$(CC) $(ldflags) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) $B/libholdfast.a
 
-test: check-layers check-headers $(test_bins) $(example_bins) $(replay_bins) $B/mockd
+test: check-layers check-headers check-abi $(test_bins) $(example_bins) $(replay_bins) $B/mockd
 	@sh tools/run_tests.sh $B $(tests)
 	@for f in $(fuzzers); do $B/fuzz/$$f fuzz/corpus/$$f || exit 1; done
 
@@ -159,12 +166,42 @@ check-demo-fails: $(demo_bin) $B/mockd
 
 check-layers: $B/libholdfast.a
 	@sh tools/check_layers.sh $B
+check-abi: $(libs)
+	@sh tools/check_abi.sh $B $(version)
 check-headers:
 	@sh tools/check_headers.sh
 check-all:
 	$(MAKE) test
 	$(MAKE) test VARIANT=asan
 	$(MAKE) test VARIANT=tsan
+
+# ---- install: one list for install and uninstall, MODE:SOURCE:TARGET or link:TEXT:TARGET ---------------
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+INCLUDEDIR ?= $(PREFIX)/include
+LIBDIR ?= $(PREFIX)/lib
+so_names = 755:$B/$1.so.$(abi):$(LIBDIR)/$1.so.$(version) link:$1.so.$(version):$(LIBDIR)/$1.so.$(abi) \
+           link:$1.so.$(abi):$(LIBDIR)/$1.so
+installed = $(foreach h,$(wildcard include/holdfast/*.h),644:$h:$(INCLUDEDIR)/holdfast/$(notdir $h)) \
+            $(foreach l,libholdfast libholdfast-curl,644:$B/$l.a:$(LIBDIR)/$l.a $(call so_names,$l)) \
+            $(foreach p,$(pkgconfig),644:$p:$(LIBDIR)/pkgconfig/$(notdir $p)) \
+            755:$B/mockd:$(BINDIR)/mockd
+pkgconfig := $B/holdfast.pc $B/holdfast-curl.pc
+
+install: $(libs) $B/mockd $(pkgconfig)
+	@sh tools/install.sh install '$(DESTDIR)' $(installed)
+uninstall:
+	@sh tools/install.sh uninstall '$(DESTDIR)' $(installed)
+list-installed:
+	@sh tools/install.sh list '' $(installed)
+$B/%.pc: packaging/%.pc.in $B/.places
+	@sed -e 's:@PREFIX@:$(PREFIX):' -e 's:@LIBDIR@:$(LIBDIR:$(PREFIX)/%=$${prefix}/%):' \
+	  -e 's:@INCLUDEDIR@:$(INCLUDEDIR:$(PREFIX)/%=$${prefix}/%):' -e 's:@VERSION@:$(version):' $< >$@
+check-install: $(libs) $B/mockd
+	@MAKE="$(MAKE)" sh tools/check_install.sh $(version) $(abi)
+dist:
+	@mkdir -p build
+	git archive --prefix=holdfast-$(version)/ -o build/holdfast-$(version).tar.gz HEAD
 
 FUZZ_SECONDS ?= 20
 fuzz:
@@ -196,13 +233,16 @@ check-format:
 clean:
 	rm -rf build
 
-# Rebuild everything when compiler or flags change, and only then.
-stamp := $(CC) $(cflags)
-ifneq ($(file <$B/.flags),$(stamp))
-$(shell mkdir -p $B)
-$(file >$B/.flags,$(stamp))
+# Rebuild everything when compiler or flags change, the .pc files when places do, and only then.
+define stamp
+ifneq ($$(file <$1),$$(strip $2))
+$$(shell mkdir -p $(dir $1))
+$$(file >$1,$$(strip $2))
 endif
-$B/.flags: ;
+$1: ;
+endef
+$(eval $(call stamp,$B/.flags,$$(CC) $$(cflags) $$(curl_cflags) $$(mockd_cflags)))
+$(eval $(call stamp,$B/.places,$$(PREFIX) $$(LIBDIR) $$(INCLUDEDIR) $$(version)))
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
 endif
