@@ -102,6 +102,7 @@ help:
 ## make check-abi           exported functions: headers, version maps and libraries agree
 ## make check-all           test in the release, asan and tsan variants
 ## make fuzz                run the fuzz targets (clang, FUZZ_SECONDS=20 each)
+## make fuzz-corpus         add what `make fuzz` found worth keeping to fuzz/corpus, and shrink that
 ## make coverage            line and branch coverage of base, core, engine and policy
 ## make install             with PREFIX=/usr/local, LIBDIR, INCLUDEDIR, BINDIR, DESTDIR; uninstall
 ## make check-install       C and C++ programs against an installation, shared and static
@@ -115,6 +116,7 @@ $B/src/http/%.o: local_cflags = $(curl_cflags)
 $B/tools/mockd/%.o: local_cflags = $(mockd_cflags) -D_GNU_SOURCE -DMOCKD_VERSION='"$(version)"'
 $B/tests/%.o: local_cflags = $(curl_cflags) -Itests -DHF_MOCKD_PATH='"$B/mockd"' -DHF_BUILD_DIR='"$B"'
 $B/examples/%.o: local_cflags = $(curl_cflags) -Itests
+$B/fuzz/%.o: local_cflags = $(curl_cflags) -Ifuzz -Itests -Itools
 
 $B/%.o: %.c $B/.flags
 	@mkdir -p $(@D)
@@ -150,8 +152,10 @@ $(example_bins): $B/examples/%: $B/examples/%.o $B/libholdfast-curl.a $B/libhold
 $(demo_bin): $(demo:%=$B/examples/black_friday/%.o) $B/tests/support/mockd_process.o $B/libholdfast-curl.a $B/libholdfast.a
 	$(Q)$(link_all) $(curl_libs) -lm
 # Without libFuzzer a target is an ordinary program that replays files.
-$(replay_bins): $B/fuzz/%: $B/fuzz/%.o $(if $(filter fuzz,$(VARIANT)),,$B/fuzz/replay_main.o) $B/libholdfast.a
-	$(Q)$(CC) $(ldflags) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) $B/libholdfast.a
+$(replay_bins): $B/fuzz/%: $B/fuzz/%.o $(if $(filter fuzz,$(VARIANT)),,$B/fuzz/replay_main.o) \
+                  $B/libsupport.a $B/libholdfast-curl.a $B/libholdfast.a
+	$(Q)$(CC) $(ldflags) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) \
+	  $(filter %.a,$^) $(curl_libs) $(mockd_libs) -lm
 
 test: check-layers check-headers check-abi $(test_bins) $(example_bins) $(replay_bins) $B/mockd
 	@sh tools/run_tests.sh $B $(tests)
@@ -204,10 +208,13 @@ dist:
 	git archive --prefix=holdfast-$(version)/ -o build/holdfast-$(version).tar.gz HEAD
 
 FUZZ_SECONDS ?= 20
+.PHONY: fuzz-corpus
 fuzz:
 	$(MAKE) VARIANT=fuzz $(fuzzers:%=build/fuzz/fuzz/%)
-	@for f in $(fuzzers); do mkdir -p build/fuzz/corpus/$$f && \
-	  build/fuzz/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -max_len=512 build/fuzz/corpus/$$f fuzz/corpus/$$f || exit 1; done
+	@sh tools/fuzz.sh $(FUZZ_SECONDS) $(fuzzers)
+fuzz-corpus:
+	$(MAKE) VARIANT=fuzz $(fuzzers:%=build/fuzz/fuzz/%)
+	@sh tools/fuzz_corpus.sh $(fuzzers)
 
 coverage:
 	$(MAKE) VARIANT=cov test
