@@ -76,17 +76,19 @@ tests := $(patsubst tests/%.c,%,$(wildcard tests/*/*_test.c))
 support := $(patsubst %.c,$B/%.o,$(wildcard tests/support/*.c))
 fuzzers := $(patsubst fuzz/%.c,%,$(wildcard fuzz/*_fuzz.c))
 examples := $(patsubst examples/%.c,%,$(wildcard examples/*.c))
+bench := $(patsubst bench/%.c,%,$(wildcard bench/*.c))
 demo := $(patsubst examples/black_friday/%.c,%,$(wildcard examples/black_friday/*.c))
 
 libs := $B/libholdfast.a $B/libholdfast-curl.a $B/libholdfast.so.$(abi) $B/libholdfast-curl.so.$(abi)
 test_bins := $(tests:%=$B/tests/%)
 example_bins := $(examples:%=$B/examples/%)
+bench_bin := $B/bench/bench
 demo_bin := $(if $(demo),$B/examples/black_friday/black_friday)
 replay_bins := $(fuzzers:%=$B/fuzz/%)
 
 # ---- rules ---------------------------------------------------------------------------------------
 .PHONY: all help test demo examples check-layers check-headers check-abi check-install \
-        check-demo-fails install uninstall list-installed dist fuzz lint format check-format coverage clean check-all
+        check-demo-fails install uninstall list-installed dist fuzz lint format check-format coverage bench bench-keep clean check-all
 all: $(libs) $B/mockd $(example_bins) $(demo_bin)
 
 help:
@@ -109,6 +111,8 @@ help:
 ## make dist                the source archive of HEAD
 ## make lint                cppcheck and clang-tidy
 ## make format              lay the code out by .clang-format; check-format only looks
+## make bench              every bar beside its figure, and instructions per call; fails on a MISS
+## make bench-keep         writes bench/instructions.txt, what later runs are compared with
 ## make clean               remove build/
 ## Variables: VARIANT=release|debug|asan|tsan|cov|fuzz, CC, CPPFLAGS, CFLAGS, LDFLAGS, CI=1 (-Werror), V=1
 
@@ -165,6 +169,13 @@ examples: $(example_bins)
 
 demo: $(demo_bin) $B/mockd
 	$(demo_bin) --mockd $B/mockd --out build/demo
+# Through the shared library, as a program would use it.
+$(bench_bin): $(bench:%=$B/bench/%.o) $B/libholdfast.so.$(abi)
+	$(Q)$(CC) $(ldflags) -o $@ $(filter %.o,$^) -L$B -lholdfast -Wl,-rpath,'$$ORIGIN/..'
+bench: $(bench_bin)
+	$(bench_bin) --kept bench/instructions.txt
+bench-keep: $(bench_bin)
+	$(bench_bin) --kept bench/instructions.txt --no-times --keep
 check-demo-fails: $(demo_bin) $B/mockd
 	@sh tools/check_demo_fails.sh $(demo_bin) $B/mockd
 
