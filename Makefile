@@ -47,8 +47,8 @@ cflags := -std=c11 -D_POSIX_C_SOURCE=200809L -Iinclude -Isrc $(opt.$(VARIANT)) $
 ldflags := $(opt.$(VARIANT)) -pthread $(LDFLAGS)
 curl_cflags := $(shell pkg-config --cflags libcurl 2>/dev/null)
 curl_libs   := $(shell pkg-config --libs libcurl 2>/dev/null || echo -lcurl)
-mockd_cflags := $(shell pkg-config --cflags libmicrohttpd inih 2>/dev/null)
-mockd_libs   := $(shell pkg-config --libs libmicrohttpd inih 2>/dev/null || echo -lmicrohttpd -linih)
+mockd_cflags := $(shell pkg-config --cflags libmicrohttpd inih gnutls 2>/dev/null)
+mockd_libs   := $(shell pkg-config --libs libmicrohttpd inih gnutls 2>/dev/null || echo -lmicrohttpd -linih -lgnutls)
 cmocka_libs  := $(shell pkg-config --libs cmocka 2>/dev/null || echo -lcmocka)
 version := $(shell sed -n 's/^\#define HF_VERSION "\(.*\)"/\1/p' include/holdfast/version.h)
 abi := 0

@@ -19,6 +19,7 @@ need_file '/usr/include/stdio.h' libc6-dev
 need_module 'libcurl >= 7.84' libcurl4-openssl-dev
 need_module libmicrohttpd libmicrohttpd-dev
 need_module inih libinih-dev
+need_module gnutls libgnutls28-dev
 need_module cmocka libcmocka-dev
 need_command clang clang
 need_file '/usr/lib/llvm-14/lib/clang/14*/lib/linux/libclang_rt.fuzzer-*.a' libclang-rt-14-dev

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 
 enum MHD_Result answer_text(struct MHD_Connection *connection, int status, const char *text, const char *type) {
@@ -17,14 +16,53 @@ enum MHD_Result answer_text(struct MHD_Connection *connection, int status, const
     return queued;
 }
 
-static char *body_of(const struct behaviour *b) {
-    size_t size = (size_t)b->body_bytes;
-    char *body = malloc(size + 1);
+char answer_byte(int index) { return (char)('a' + index % 26); }
+
+char *answer_body(int bytes) {
+    char *body = malloc((size_t)bytes + 1);
     if (body == NULL) return NULL;
-    for (size_t i = 0; i < size; i++) body[i] = (char)('a' + i % 26);
-    body[size] = '\0';
+    for (int i = 0; i < bytes; i++) body[i] = answer_byte(i);
+    body[bytes] = '\0';
     return body;
 }
+
+/* ---- echo: the request as a text, in the order in which it came ---- */
+
+struct echo {
+    FILE *out;
+    bool first;
+};
+
+static enum MHD_Result print_argument(void *arg, enum MHD_ValueKind kind, const char *name, const char *value) {
+    (void)kind;
+    struct echo *echo = arg;
+    fprintf(echo->out, "%c%s%s%s", echo->first ? '?' : '&', name, value == NULL ? "" : "=", value == NULL ? "" : value);
+    echo->first = false;
+    return MHD_YES;
+}
+
+static enum MHD_Result print_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value) {
+    (void)kind;
+    fprintf(((struct echo *)arg)->out, "%s: %s\n", name, value == NULL ? "" : value);
+    return MHD_YES;
+}
+
+static char *echo_of(struct MHD_Connection *connection, const struct answer *answer, size_t *size) {
+    char *text = NULL;
+    struct echo echo = {.out = open_memstream(&text, size), .first = true};
+    if (echo.out == NULL) return NULL;
+    fprintf(echo.out, "%s %s", answer->method, answer->url);
+    MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, print_argument, &echo);
+    fputc('\n', echo.out);
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, print_header, &echo);
+    fputc('\n', echo.out);
+    fwrite(answer->echo_body, 1, answer->echo_size, echo.out);
+    if (fclose(echo.out) == 0) return text;
+    free(text);
+    return NULL;
+}
+
+/* ---- headers ---- */
 
 static void add_retry_after(struct MHD_Response *response, const struct retry_after *r) {
     char value[64];
@@ -39,65 +77,32 @@ static void add_retry_after(struct MHD_Response *response, const struct retry_af
     MHD_add_response_header(response, "Retry-After", value);
 }
 
-static enum MHD_Result send_normally(struct MHD_Connection *connection, const struct behaviour *b, int status) {
-    char *body = body_of(b);
+/* "Name: value | Name: value", as the scenario has checked. */
+static void add_headers(struct MHD_Response *response, const char *list) {
+    char copy[sizeof((struct behaviour *)0)->header];
+    snprintf(copy, sizeof copy, "%s", list);
+    for (char *part = copy; part != NULL && *part != '\0';) {
+        char *bar = strstr(part, " | ");
+        if (bar != NULL) *bar = '\0';
+        char *value = strchr(part, ':');
+        *value++ = '\0';
+        MHD_add_response_header(response, part, value + strspn(value, " "));
+        part = bar == NULL ? NULL : bar + 3;
+    }
+}
+
+enum MHD_Result answer_send(struct MHD_Connection *connection, const struct behaviour *b, const struct answer *answer) {
+    size_t size = (size_t)b->body_bytes;
+    char *body = answer->echo_body == NULL ? answer_body(b->body_bytes) : echo_of(connection, answer, &size);
     if (body == NULL) return MHD_NO;
-    struct MHD_Response *response = MHD_create_response_from_buffer((size_t)b->body_bytes, body, MHD_RESPMEM_MUST_FREE);
-    if (response == NULL) return MHD_NO;
-    if (b->retry_after.kind != NO_RETRY_AFTER && (status == 429 || status == 503)) {
+    struct MHD_Response *response = MHD_create_response_from_buffer(size, body, MHD_RESPMEM_MUST_FREE);
+    if (response == NULL) return free(body), MHD_NO;
+    if (b->retry_after.kind != NO_RETRY_AFTER && (answer->status == 429 || answer->status == 503)) {
         add_retry_after(response, &b->retry_after);
     }
-    enum MHD_Result queued = MHD_queue_response(connection, (unsigned)status, response);
+    add_headers(response, b->header);
+    if (answer->last) MHD_add_response_header(response, "Connection", "close");
+    enum MHD_Result queued = MHD_queue_response(connection, (unsigned)answer->status, response);
     MHD_destroy_response(response);
     return queued;
-}
-
-/* ---- faults: bytes written past libmicrohttpd, which then closes the connection ---- */
-
-static int descriptor(struct MHD_Connection *connection) {
-    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-}
-
-static void send_raw(struct MHD_Connection *connection, const char *bytes, size_t size) {
-    /* Small enough for an empty socket buffer; a client that has gone away is no error here. */
-    (void)!send(descriptor(connection), bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
-/* A real RST: libmicrohttpd shuts the socket down before it closes it, which SO_LINGER turns into a FIN. */
-static void send_reset(struct MHD_Connection *connection) {
-    struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
-    (void)connect(descriptor(connection), &nowhere, sizeof nowhere);
-}
-
-/* The status line, a header and the blank line; half of the announced body if `with_body`. */
-static void send_part(struct MHD_Connection *connection, const struct behaviour *b, int status, bool with_body) {
-    char head[128];
-    int announced = b->body_bytes < 2 ? 2 : b->body_bytes;
-    int length = snprintf(head, sizeof head, "HTTP/1.1 %d Cut\r\nContent-Length: %d\r\n\r\n", status, announced);
-    send_raw(connection, head, (size_t)length);
-    char *body = with_body ? body_of(b) : NULL;
-    if (body == NULL) return;
-    send_raw(connection, body, (size_t)b->body_bytes / 2);
-    free(body);
-}
-
-void answer_send_headers(struct MHD_Connection *connection, const struct behaviour *b, int status) {
-    send_part(connection, b, status, false);
-}
-
-enum MHD_Result answer_send(struct MHD_Connection *connection, const struct behaviour *b, enum fault fault,
-                            int status) {
-    static const char half_a_header[] = "HTTP/1.1 200 OK\r\nConte";
-    switch (fault) {
-    case NO_FAULT: return send_normally(connection, b, status);
-    case FAULT_RESET:
-    case FAULT_LOSE_ANSWER:
-    case FAULT_RESET_AFTER_HEADERS: send_reset(connection); break;
-    case FAULT_TRUNCATE: send_part(connection, b, status, true); break;
-    case FAULT_CUT_HEADERS: send_raw(connection, half_a_header, sizeof half_a_header - 1); break;
-    case FAULT_HANG: /* only when the server stops */
-    case FAULT_DROP:
-    case FAULT_COUNT: break;
-    }
-    return MHD_NO;
 }

@@ -2,66 +2,20 @@
 #ifndef MOCKD_SCENARIO_H
 #define MOCKD_SCENARIO_H
 
-/* The scenario: routes, how each behaves, and phases that change some of it for some time. docs/mockd.md is
- * the reference of the file. Everything is resolved when the file has been read: behaviour(phase, route)
- * is one complete record. */
+/* The scenario: routes, how each behaves, phases that change some of it for some time, and rules for requests
+ * that carry a certain header. docs/mockd.md is the reference of the file. It needs no server: tests and fuzzers
+ * call it alone. Everything is resolved when the text has been read: resolved[phase][route] is complete. */
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "behaviour.h"
 
 #define MAX_ROUTES 16
 #define MAX_PHASES 16
-#define MAX_STATUSES 8
-
-struct distribution {
-    enum { FIXED, UNIFORM, LOGNORMAL } kind;
-    double a, b; /* ms: fixed a; uniform a to b; lognormal median a, sigma b */
-};
-
-struct status_mix {
-    int count;
-    struct {
-        int code;
-        double weight;
-    } part[MAX_STATUSES];
-};
-
-/* What may go wrong with one request; a row in the table of server.c each. */
-enum fault {
-    NO_FAULT = 0,
-    FAULT_HANG,                /* no answer at all, the connection stays open */
-    FAULT_DROP,                /* the connection is closed (FIN) before any byte */
-    FAULT_RESET,               /* reset (RST) before any byte, no work is done */
-    FAULT_LOSE_ANSWER,         /* the work is done, then reset before any byte */
-    FAULT_RESET_AFTER_HEADERS, /* the work is done, headers are sent, then reset */
-    FAULT_TRUNCATE,            /* half of the announced body, then closed */
-    FAULT_CUT_HEADERS,         /* closed in the middle of a header line */
-    FAULT_COUNT
-};
-
-struct retry_after {
-    enum { NO_RETRY_AFTER, AS_SECONDS, AS_DATE } kind;
-    int seconds;
-};
-
-struct behaviour {
-    struct status_mix status;
-    struct distribution latency;
-    double fault[FAULT_COUNT]; /* percent */
-    struct retry_after retry_after;
-    int body_bytes;
-    int workers; /* 0: no capacity model */
-    struct distribution service;
-    int queue;
-    int overload_status;
-    char ledger[64]; /* name of the header that identifies a side effect, "" for none */
-    int idempotent;
-};
+#define MAX_RULES 32
 
 struct route {
     char path[64];
-    struct behaviour base;
+    struct partial base;
+    struct partial live; /* what has been changed at run time; it holds in every phase */
 };
 
 struct phase {
@@ -69,15 +23,44 @@ struct phase {
     double start_s, end_s;
 };
 
+/* For requests at `route` whose `header` has `value`, and of these the `first` to `last`, counted for each value.
+ * Of several rules that fit the last one holds. */
+struct rule {
+    char name[32];
+    int route;
+    char header[64]; /* "": every request */
+    char value[128]; /* an ending * stands for any rest */
+    int first, last;
+    bool live;       /* made at run time */
+    struct partial change;
+};
+
 struct scenario {
-    int route_count, phase_count;
+    int route_count, phase_count, rule_count;
     struct route route[MAX_ROUTES];
     struct phase phase[MAX_PHASES];
+    struct rule rule[MAX_RULES];
+    double phase_seconds[MAX_PHASES];
+    struct partial in_phase[MAX_PHASES][MAX_ROUTES];
     struct behaviour resolved[MAX_PHASES + 1][MAX_ROUTES]; /* the last: after all phases */
+};
+
+/* What a change at run time asks for besides new settings. */
+struct control {
+    int phase; /* -1: go on; phase_count: after all phases */
+    bool hold; /* stay in that phase */
+    uint64_t fresh_rules; /* rules that are new or replaced, a bit each: their counting begins anew */
 };
 
 /* Reads a file. On a mistake returns false and writes "FILE:LINE: what: what was expected". */
 bool scenario_read(struct scenario *scenario, const char *file, char *message, size_t size);
+
+/* The same for a text; `name` stands for the file. */
+bool scenario_parse(struct scenario *scenario, const char *name, const char *text, char *message, size_t size);
+
+/* Changes routes and rules of a running scenario as `text` says. On a mistake returns false, writes
+ * "line N: what: what was expected" and changes nothing. */
+bool scenario_change(struct scenario *scenario, const char *text, struct control *out_control, char *message, size_t size);
 
 /* The index of the phase at `seconds` after the start; phase_count after the last one. */
 int scenario_phase_at(const struct scenario *scenario, double seconds);
@@ -85,6 +68,13 @@ int scenario_phase_at(const struct scenario *scenario, double seconds);
 /* The name for reports: "after" behind the last phase. */
 const char *scenario_phase_name(const struct scenario *scenario, int phase);
 
-const char *fault_name(enum fault fault);
+/* The index of the route with this path, or -1. */
+int scenario_route(const struct scenario *scenario, const char *path);
+
+/* The behaviour at `route` in `phase`; `rule`, if it is not negative, has been found to apply. */
+struct behaviour scenario_behaviour(const struct scenario *scenario, int phase, int route, int rule);
+
+/* Whether `value` (NULL: the header is missing) is one that the rule is for. */
+bool rule_is_for(const struct rule *rule, const char *value);
 
 #endif

@@ -2,11 +2,14 @@
 #ifndef MOCKD_SERVER_H
 #define MOCKD_SERVER_H
 
+/* What all parts of the server share. One thread of libmicrohttpd runs the handler in server.c; a request that has
+ * to wait is suspended, and resumed by the timer thread (timers.h). */
+
 #include "ledger.h"
 #include "scenario.h"
+#include "tls.h"
 
 #include <pthread.h>
-#include <stdio.h>
 
 struct request;
 
@@ -31,30 +34,37 @@ struct route_state {
     struct counters counters[MAX_PHASES + 1];
 };
 
-/* Everything that the server's thread and the timers' share. */
+struct rule_state {
+    struct ledger seen; /* requests by the value of the rule's header */
+    long applied;
+};
+
 struct server {
-    const struct scenario *scenario;
     pthread_mutex_t mutex; /* guards all below */
+    struct scenario *scenario;
     bool started;          /* the clock of the phases runs */
     int64_t started_at;
+    int held_phase;        /* -1: phases follow the clock */
     bool stopping;
+    long connections;      /* accepted so far */
     unsigned short random[3]; /* for erand48 */
     struct route_state route[MAX_ROUTES];
+    struct rule_state rule[MAX_RULES];
 };
 
 /* Starts the clock of the phases, once. */
 void server_start_phases(struct server *server);
 
-/* Index of the phase now; the first one while the clock does not run. Call with the mutex held. */
+/* The same with the mutex held: the clock shows the beginning of `phase`, whatever it showed before. */
+void server_go_to_phase_locked(struct server *server, int phase);
+
+/* Index of the phase now; the first one while the clock does not run. */
 int server_phase_locked(const struct server *server);
 
-/* Serves on 127.0.0.1:port (0: any); returns the port, or -1 with a message on stderr. */
-int server_listen(struct server *server, int port);
+/* Serves on 127.0.0.1:port (0: any), with TLS if `tls` is not NULL; returns the port, or -1 with a message on stderr. */
+int server_listen(struct server *server, int port, const struct tls_identity *tls);
 
 /* Ends all requests, hanging ones too, and closes. */
 void server_stop(struct server *server);
-
-/* control.c: the counters as JSON, malloc'd. */
-char *control_json(struct server *server);
 
 #endif
