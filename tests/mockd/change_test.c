@@ -23,7 +23,9 @@ static void change(const char *text) {
 
 static void a_rule_is_for_one_value_of_a_header(void **state) {
     (void)state;
-    start_mockd("[route /x]\nstatus = 200\n[rule one /x]\nwhen_header = Idempotency-Key\nwhen_value = k 7\nstatus = 409\n", NULL);
+    start_mockd(
+        "[route /x]\nstatus = 200\n[rule one /x]\nwhen_header = Idempotency-Key\nwhen_value = k 7\nstatus = 409\n",
+        NULL);
     assert_int_equal(status_of("Idempotency-Key: k 7"), 409);
     assert_int_equal(status_of("Idempotency-Key: k 77"), 200);
     assert_int_equal(status_of("Other: k 7"), 200);
@@ -34,7 +36,8 @@ static void a_rule_is_for_one_value_of_a_header(void **state) {
 
 static void a_rule_counts_the_requests_of_each_value(void **state) {
     (void)state;
-    start_mockd("[route /x]\nstatus = 200\n[rule second /x]\nwhen_header = X-Order\nwhen_value = a*\nwhen_nth = 2-3\nstatus = 500\n",
+    start_mockd("[route /x]\nstatus = 200\n[rule second /x]\nwhen_header = X-Order\nwhen_value = a*\nwhen_nth = "
+                "2-3\nstatus = 500\n",
                 NULL);
     static const long expected[] = {200, 500, 500, 200, 200};
     for (int i = 0; i < 5; i++) {
@@ -48,7 +51,8 @@ static void a_rule_counts_the_requests_of_each_value(void **state) {
 
 static void a_rule_without_a_header_is_for_the_nth_request_of_the_route(void **state) {
     (void)state;
-    start_mockd("[route /x]\nstatus = 200\n[rule third /x]\nwhen_nth = 3\nstatus = 503\nretry_after = seconds 9\n", NULL);
+    start_mockd("[route /x]\nstatus = 200\n[rule third /x]\nwhen_nth = 3\nstatus = 503\nretry_after = seconds 9\n",
+                NULL);
     for (int i = 1; i <= 4; i++) {
         struct answer a = ask_once("/x", NULL, NULL, 2000);
         assert_int_equal(a.status, i == 3 ? 503 : 200);
@@ -59,8 +63,10 @@ static void a_rule_without_a_header_is_for_the_nth_request_of_the_route(void **s
 /* The answer to the first attempt is lost, the second is answered: a retry with the key charges once. */
 static void a_rule_with_a_fault_replaces_the_faults_of_the_route(void **state) {
     (void)state;
-    start_mockd("[route /x]\nhang = 100\nledger = on\nidempotent = on\n[rule first /x]\nwhen_header = Idempotency-Key\n"
-                "when_nth = 1\nlose_answer = 100\n[rule later /x]\nwhen_header = Idempotency-Key\nwhen_nth = 2-\nhang = 0\n", NULL);
+    start_mockd(
+        "[route /x]\nhang = 100\nledger = on\nidempotent = on\n[rule first /x]\nwhen_header = Idempotency-Key\n"
+        "when_nth = 1\nlose_answer = 100\n[rule later /x]\nwhen_header = Idempotency-Key\nwhen_nth = 2-\nhang = 0\n",
+        NULL);
     assert_int_equal(ask_once("/x", "b", "Idempotency-Key: k", 2000).code, CURLE_RECV_ERROR);
     assert_int_equal(status_of("Idempotency-Key: k"), 200);
     assert_int_equal(ask_once("/x", "b", NULL, 200).code, CURLE_OPERATION_TIMEDOUT);
@@ -117,8 +123,10 @@ static void rules_are_added_replaced_and_taken_back(void **state) {
 
 static void the_phase_is_chosen_and_held(void **state) {
     (void)state;
-    start_mockd("[route /x]\nstatus = 200\n[phase one]\nseconds = 0.3\n[phase one /x]\nstatus = 501\n[phase two]\nseconds = 600\n"
-                "[phase two /x]\nstatus = 502\n", "--wait-start");
+    start_mockd("[route /x]\nstatus = 200\n[phase one]\nseconds = 0.3\n[phase one /x]\nstatus = 501\n[phase "
+                "two]\nseconds = 600\n"
+                "[phase two /x]\nstatus = 502\n",
+                "--wait-start");
     assert_int_equal(status_of(NULL), 501);
     change("[control]\nhold = one\n");
     sleep_ms(400);
@@ -171,19 +179,24 @@ static void a_bad_change_says_what_was_expected_and_changes_nothing(void **state
         {"[route /x]\nstatus = 500\nlatency = soon\n", "line 3: latency = soon: expected fixed MS"},
         {"[route /x]\nstatus = 500\nhangs = 1\n", "line 3: unknown key \"hangs\""},
         {"[route /x]\nstatus = 500\n[route x]\nstatus = 1\n", "line 4: [route x]: expected a path"},
-        {"[route /x]\nstatus = 500\n[phase p]\nseconds = 3\n", "line 4: [phase p]: expected [route /PATH], [rule NAME /PATH] or [control]"},
-        {"[route /x]\nstatus = 500\n[control]\nphase = q\n", "line 4: phase = q: expected the name of a phase, or after"},
+        {"[route /x]\nstatus = 500\n[phase p]\nseconds = 3\n",
+         "line 4: [phase p]: expected [route /PATH], [rule NAME /PATH] or [control]"},
+        {"[route /x]\nstatus = 500\n[control]\nphase = q\n",
+         "line 4: phase = q: expected the name of a phase, or after"},
         {"[route /x]\nstatus = 500\n[control]\nundo = off\n", "line 4: undo = off: expected on"},
         {"[route /x]\nstatus = 500\n[control]\nredo = on\n", "line 4: unknown key \"redo\""},
         {"[route /x]\nstatus = 500\n[rule r /y]\nstatus = 200\n", "line 4: [rule r /y]: expected [route /y] above"},
         {"[route /x]\nstatus = 500\n[rule kept /x]\nstatus = 200\n", "line 4: [rule kept /x]: expected another name"},
-        {"[route /x]\nstatus = 500\nhang = 60\nreset = 60\n", "route /x, phase p: the faults sum up to more than 100 percent"},
+        {"[route /x]\nstatus = 500\nhang = 60\nreset = 60\n",
+         "route /x, phase p: the faults sum up to more than 100 percent"},
         {"status = 500\n", "line 1: status: expected a section above: [route /PATH]"},
         {"{\"status\", 500}", "line 1: expected [section]"},
         {"", "expected 1 to 65536 bytes"},
     };
-    start_mockd("[route /x]\nstatus = 200\n[phase p]\nseconds = 600\n[phase p /x]\nstatus = 201\n[rule kept /x]\nwhen_nth = 1000\n"
-                "status = 299\n", NULL);
+    start_mockd("[route /x]\nstatus = 200\n[phase p]\nseconds = 600\n[phase p /x]\nstatus = 201\n[rule kept "
+                "/x]\nwhen_nth = 1000\n"
+                "status = 299\n",
+                NULL);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char answer[8192];
         long status = mockd_change(&mockd, rows[i].change, answer, sizeof answer);

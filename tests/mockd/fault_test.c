@@ -21,8 +21,8 @@ static const struct row rows[] = {
     {"stale", CURLE_OK, 200, 100}, /* it needs a reused connection */
     {"reset_after_headers", CURLE_RECV_ERROR, 200, 0},
     {"truncate", CURLE_PARTIAL_FILE, 200, 50},
-    {"cut_headers", CURLE_OK, 200, 0},           /* libcurl does not notice: the body is empty */
-    {"length_short", CURLE_OK, 200, 50},         /* nor here: the rest of the body is ignored */
+    {"cut_headers", CURLE_OK, 200, 0},   /* libcurl does not notice: the body is empty */
+    {"length_short", CURLE_OK, 200, 50}, /* nor here: the rest of the body is ignored */
     {"length_long", CURLE_OPERATION_TIMEDOUT, 200, 100},
     {"length_garbage", CURLE_WEIRD_SERVER_REPLY, 200, 0},
     {"garbage_status", CURLE_UNSUPPORTED_PROTOCOL, 0, 0}, /* taken for HTTP/0.9 */
@@ -36,8 +36,8 @@ static void check_row(const struct row *row) {
     bool drips = strcmp(row->fault, "drip") == 0;
     bool bytes_ok = drips ? a.bytes >= 1 && a.bytes <= 8 : a.bytes == row->bytes;
     if (a.code != row->code || a.status != row->status || !bytes_ok) {
-        fail_msg("%s: code %d, status %ld, %zu bytes; expected %d, %ld, %zu", row->fault, (int)a.code, a.status, a.bytes,
-                 (int)row->code, row->status, row->bytes);
+        fail_msg("%s: code %d, status %ld, %zu bytes; expected %d, %ld, %zu", row->fault, (int)a.code, a.status,
+                 a.bytes, (int)row->code, row->status, row->bytes);
     }
     char path[64];
     snprintf(path, sizeof path, "/x total %s", row->fault);
@@ -100,7 +100,8 @@ static void a_stale_connection_dies_with_the_next_request_on_it(void **state) {
 
 static void a_drip_arrives_whole_for_who_waits(void **state) {
     (void)state;
-    start_mockd("[route /x]\ndrip = 100\ndrip_ms = 5\nbody_bytes = 30\n[route /none]\ndrip = 100\nbody_bytes = 0\n", NULL);
+    start_mockd("[route /x]\ndrip = 100\ndrip_ms = 5\nbody_bytes = 30\n[route /none]\ndrip = 100\nbody_bytes = 0\n",
+                NULL);
     struct answer a = ask_once("/x", NULL, NULL, 20000);
     assert_int_equal(a.code, CURLE_OK);
     assert_string_equal(a.body, "abcdefghijklmnopqrstuvwxyzabcd");
@@ -142,7 +143,8 @@ static void slow_faults_stall_nobody_else(void **state) {
     static const char *const paths[] = {"/hang", "/drip", "/long", "/storm", "/slow"};
     start_mockd("[route /hang]\nhang = 100\n[route /drip]\ndrip = 100\ndrip_ms = 40\nbody_bytes = 1000\n"
                 "[route /long]\nlength_long = 100\n[route /storm]\nstorm_1xx = 100\nstorm_count = 0\n"
-                "[route /slow]\nlatency = fixed 60000\n[route /ok]\nstatus = 200\n", NULL);
+                "[route /slow]\nlatency = fixed 60000\n[route /ok]\nstatus = 200\n",
+                NULL);
     pthread_t threads[50];
     struct asker askers[50];
     for (int i = 0; i < 50; i++) {

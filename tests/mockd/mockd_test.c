@@ -13,8 +13,8 @@
 static void retry_after_comes_in_both_forms(void **state) {
     (void)state;
     start_mockd("[route /s]\nstatus = 429\nretry_after = seconds 7\n[route /d]\nstatus = 503\nretry_after = date 7\n"
-          "[route /ok]\nstatus = 200\nretry_after = seconds 7\n",
-          NULL);
+                "[route /ok]\nstatus = 200\nretry_after = seconds 7\n",
+                NULL);
     struct answer a = ask_once("/s", NULL, NULL, 2000);
     assert_int_equal(a.status, 429);
     assert_string_equal(a.retry_after, "7");
@@ -81,8 +81,8 @@ static void overload_is_real_and_abandoned_work_goes_on(void **state) {
 static void the_ledger_counts_effects_and_idempotent_routes_do_not_repeat_them(void **state) {
     (void)state;
     start_mockd("[route /a]\nledger = on\n[route /b]\nledger = on\nidempotent = on\n"
-          "[route /lost]\nledger = on\nlose_answer = 100\n[route /bad]\nstatus = 500\nledger = on\n",
-          NULL);
+                "[route /lost]\nledger = on\nlose_answer = 100\n[route /bad]\nstatus = 500\nledger = on\n",
+                NULL);
     for (int i = 0; i < 3; i++) {
         (void)ask_once("/a", "x", "Idempotency-Key: \"k1\"", 2000);
         (void)ask_once("/b", "x", "Idempotency-Key: \"k1\"", 2000);
@@ -119,14 +119,16 @@ static void phases_change_the_behaviour_and_are_counted(void **state) {
 
 static void it_stops_cleanly_while_requests_hang_and_wait(void **state) {
     (void)state;
-    start_mockd("[route /hang]\nhang = 100\n[route /slow]\nworkers = 1\nservice = fixed 60000\nlatency = fixed 60000\n", NULL);
+    start_mockd("[route /hang]\nhang = 100\n[route /slow]\nworkers = 1\nservice = fixed 60000\nlatency = fixed 60000\n",
+                NULL);
     pthread_t threads[4];
     struct asker askers[4];
     for (int i = 0; i < 4; i++) {
         askers[i] = (struct asker){.path = i % 2 ? "/hang" : "/slow", .timeout_ms = 10000};
         pthread_create(&threads[i], NULL, ask_in_thread, &askers[i]);
     }
-    for (int i = 0; i < 100 && mockd_count(&mockd, "/hang total requests") + mockd_count(&mockd, "/slow total requests") < 4; i++)
+    for (int i = 0;
+         i < 100 && mockd_count(&mockd, "/hang total requests") + mockd_count(&mockd, "/slow total requests") < 4; i++)
         sleep_ms(20);
     assert_int_equal(mockd_stop(&mockd), 0);
     for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);

@@ -64,7 +64,8 @@ static void a_bad_scenario_is_refused_with_file_line_and_what_was_expected(void 
         {"[route /x]\nhang = 1\n[rule r /x]\nwhen_header = X-A: 1\n", ":4:", "name of a header"},
         {"[route /x]\nhang = 1\n[rule r /x]\nwhen_moon = full\n", ":4:", "keys of a rule"},
         {"[route /x]\nhang = 1\n[rule r /x]\nworkers = 1\n", ":4:", "in [route /x]"},
-        {"[route /x]\nhang = 1\n[route /y]\nhang = 1\n[rule r /x]\nhang = 1\n[rule r /y]\nhang = 1\n", ":8:", "another name"},
+        {"[route /x]\nhang = 1\n[route /y]\nhang = 1\n[rule r /x]\nhang = 1\n[rule r /y]\nhang = 1\n",
+         ":8:", "another name"},
         {"[route /x]\nhang = 1\n[rule r /x]\nhang = 60\nreset = 60\n", "", "rule r: the faults"},
         {"[route /x]\nhang = 1\n[control]\nphase = x\n", ":4:", "[phase NAME /PATH]"},
         {"[route /x]\nhang = 60\nreset = 60\n", "", "more than 100"},
@@ -78,7 +79,8 @@ static void a_bad_scenario_is_refused_with_file_line_and_what_was_expected(void 
         }
     }
     char said[1024];
-    assert_int_equal(complaint("[route /x]\nstatus = 200\n[rule r /x]\nwhen_nth = 2-\nheader = A: b\n", said, sizeof said), 0);
+    assert_int_equal(
+        complaint("[route /x]\nstatus = 200\n[rule r /x]\nwhen_nth = 2-\nheader = A: b\n", said, sizeof said), 0);
 }
 
 int main(void) {

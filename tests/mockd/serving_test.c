@@ -129,8 +129,9 @@ static void bad_arguments_are_refused(void **state) {
 
 static void help_names_every_option(void **state) {
     (void)state;
-    static const char *const options[] = {"--port", "--seed", "--wait-start", "--tls FILE", "--tls-cert", "--check",
-                                          "--exit-with-parent", "--version", "_control"};
+    static const char *const options[] = {"--port",     "--seed",  "--wait-start",       "--tls FILE",
+                                          "--tls-cert", "--check", "--exit-with-parent", "--version",
+                                          "_control"};
     char said[4096];
     assert_int_equal(run("--help", said, sizeof said), 0);
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) contains(said, options[i]);

@@ -43,7 +43,8 @@ static void become_mockd(pid_t parent, int out, const char *binary, const char *
     _exit(127);
 }
 
-static bool start(struct mockd *mockd, const char *binary, const char *file, const char *text, const char *const options[3]) {
+static bool start(struct mockd *mockd, const char *binary, const char *file, const char *text,
+                  const char *const options[3]) {
     char name[64];
     int scenario = -1, out[2];
     if (file == NULL) {

@@ -35,7 +35,8 @@ static const char *parse_status(const char *text, void *out) {
         if (mix.count == MAX_STATUSES) return "at most 8 statuses";
         if (!read_whole(word, 200, 599, &mix.part[mix.count].code)) return "status codes 200 to 599, e.g. 200:95 503:5";
         mix.part[mix.count].weight = 1;
-        if (colon != NULL && !read_number(colon + 1, 0, 1e6, &mix.part[mix.count].weight)) return "weights of 0 or more";
+        if (colon != NULL && !read_number(colon + 1, 0, 1e6, &mix.part[mix.count].weight))
+            return "weights of 0 or more";
         mix.count++;
     }
     double sum = 0;
@@ -91,7 +92,8 @@ static const char *parse_one_status(const char *text, void *out) {
 
 static const char *parse_ledger(const char *text, void *out) {
     const char *name = strcmp(text, "on") == 0 ? "Idempotency-Key" : strcmp(text, "off") == 0 ? "" : text;
-    if (strlen(name) > 63 || strchr(name, ' ') != NULL) return "on, off or the name of a header of at most 63 characters";
+    if (strlen(name) > 63 || strchr(name, ' ') != NULL)
+        return "on, off or the name of a header of at most 63 characters";
     strcpy(out, name);
     return NULL;
 }
@@ -109,7 +111,8 @@ static const char *parse_header(const char *text, void *out) {
     if (strlen(text) >= sizeof((struct behaviour *)0)->header) return expected;
     for (const char *part = text; part != NULL;) {
         size_t name = strcspn(part, ": \t|");
-        if (name == 0 || part[name] != ':' || strchr(" |", part[name + 1 + strspn(part + name + 1, " ")]) != NULL) return expected;
+        if (name == 0 || part[name] != ':' || strchr(" |", part[name + 1 + strspn(part + name + 1, " ")]) != NULL)
+            return expected;
         part = strstr(part, " | ");
         if (part != NULL) part += 3;
     }
@@ -121,7 +124,7 @@ static const char *parse_header(const char *text, void *out) {
 
 #define FIELD(member) offsetof(struct behaviour, member), sizeof(((struct behaviour *)0)->member)
 #define FAULT(name, index) \
-    {name, parse_percent, offsetof(struct behaviour, fault) + (index) * sizeof(double), sizeof(double), IS_FAULT}
+    { name, parse_percent, offsetof(struct behaviour, fault) + (index) * sizeof(double), sizeof(double), IS_FAULT }
 
 enum { PLAIN, IS_FAULT, IS_CAPACITY };
 
@@ -164,9 +167,14 @@ static const struct key {
 #define KEY_COUNT (sizeof keys / sizeof keys[0])
 _Static_assert(KEY_COUNT <= 64, "a bit of struct partial for each");
 
-const struct behaviour behaviour_defaults = {
-    .status = {1, {{200, 1}}}, .latency = {FIXED, 0, 0}, .body_bytes = 16, .service = {FIXED, 10, 0}, .queue = 16,
-    .overload_status = 503, .drip_ms = 100, .storm_count = 100};
+const struct behaviour behaviour_defaults = {.status = {1, {{200, 1}}},
+                                             .latency = {FIXED, 0, 0},
+                                             .body_bytes = 16,
+                                             .service = {FIXED, 10, 0},
+                                             .queue = 16,
+                                             .overload_status = 503,
+                                             .drip_ms = 100,
+                                             .storm_count = 100};
 
 const char *fault_name(enum fault fault) {
     size_t offset = offsetof(struct behaviour, fault) + (size_t)fault * sizeof(double);

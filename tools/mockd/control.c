@@ -65,8 +65,8 @@ static char *counters_json(struct server *server) {
     }
     fprintf(out, "\n  },\n  \"rules\": {");
     for (int i = 0; i < server->scenario->rule_count; i++) {
-        fprintf(out, "%s\n    \"%s\": {\"seen\": %ld, \"applied\": %ld}", i == 0 ? "" : ",", server->scenario->rule[i].name,
-                server->rule[i].seen.effects, server->rule[i].applied);
+        fprintf(out, "%s\n    \"%s\": {\"seen\": %ld, \"applied\": %ld}", i == 0 ? "" : ",",
+                server->scenario->rule[i].name, server->rule[i].seen.effects, server->rule[i].applied);
     }
     pthread_mutex_unlock(&server->mutex);
     fprintf(out, "\n  }\n}\n");
@@ -97,7 +97,8 @@ static enum MHD_Result answer_json(struct server *server, struct MHD_Connection 
 static bool change(struct server *server, const struct control_body *body, char *message, size_t size) {
     struct control control;
     if (body->text == NULL || body->size > MAX_CONTROL_BODY) {
-        snprintf(message, size, "expected 1 to %d bytes of [route /PATH], [rule NAME /PATH] and [control] sections", MAX_CONTROL_BODY);
+        snprintf(message, size, "expected 1 to %d bytes of [route /PATH], [rule NAME /PATH] and [control] sections",
+                 MAX_CONTROL_BODY);
         return false;
     }
     pthread_mutex_lock(&server->mutex);
@@ -116,7 +117,8 @@ static bool change(struct server *server, const struct control_body *body, char 
     return ok;
 }
 
-static enum MHD_Result answer_change(struct server *server, struct MHD_Connection *connection, const struct control_body *body) {
+static enum MHD_Result answer_change(struct server *server, struct MHD_Connection *connection,
+                                     const struct control_body *body) {
     char message[640], line[700];
     if (change(server, body, message, sizeof message)) return answer_json(server, connection);
     snprintf(line, sizeof line, "%s\n", message);
@@ -130,7 +132,8 @@ enum MHD_Result control_handle(struct server *server, struct MHD_Connection *con
         server_start_phases(server);
         return answer_text(connection, 200, "{\"started\": true}\n", "application/json");
     }
-    if (strcmp(url, "/_control") != 0) return answer_text(connection, 404, "no such route in the scenario\n", "text/plain");
+    if (strcmp(url, "/_control") != 0)
+        return answer_text(connection, 404, "no such route in the scenario\n", "text/plain");
     if (get) return answer_json(server, connection);
     if (post) return answer_change(server, connection, body);
     return answer_text(connection, 405, "expected GET or POST\n", "text/plain");

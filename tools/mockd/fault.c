@@ -10,8 +10,8 @@
 #include <sys/socket.h>
 
 #define HEADERS_LEAD_NS 20000000 /* time for the client to read headers before an RST drops them */
-#define STORM_GAP_NS 20000000 /* a thousand a second: some 40 kB, so that libcurl's limit on headers is far */
-#define STORM_PIECE 20        /* answers */
+#define STORM_GAP_NS 20000000    /* a thousand a second: some 40 kB, so that libcurl's limit on headers is far */
+#define STORM_PIECE 20           /* answers */
 
 static int descriptor(struct MHD_Connection *connection) {
     return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
@@ -31,7 +31,8 @@ static void send_reset(struct MHD_Connection *connection) {
 }
 
 /* The status line and a Content-Length; then `size` bytes of the body. */
-static bool send_parts(struct MHD_Connection *connection, int status, const char *length, const char *body, size_t size) {
+static bool send_parts(struct MHD_Connection *connection, int status, const char *length, const char *body,
+                       size_t size) {
     char head[128];
     int bytes = snprintf(head, sizeof head, "HTTP/1.1 %d Fault\r\nContent-Length: %s\r\n\r\n", status, length);
     return send_raw(connection, head, (size_t)bytes) && (size == 0 || send_raw(connection, body, size));
@@ -63,7 +64,8 @@ static int64_t storm(struct MHD_Connection *connection, const struct behaviour *
     return STORM_GAP_NS;
 }
 
-int64_t fault_write(struct MHD_Connection *connection, const struct behaviour *b, enum fault fault, int status, int piece) {
+int64_t fault_write(struct MHD_Connection *connection, const struct behaviour *b, enum fault fault, int status,
+                    int piece) {
     static const char half_a_header[] = "HTTP/1.1 200 OK\r\nConte", garbage[] = "?$ this is no HTTP\r\n\r\n";
     int body = b->body_bytes < 2 ? 2 : b->body_bytes; /* there has to be a half of it */
     switch (fault) {

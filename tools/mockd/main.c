@@ -65,11 +65,11 @@ static void flaw_or_die(const char *text, enum tls_flaw *flaw) {
 
 static struct arguments read_arguments(int argc, char **argv) {
     static const struct option options[] = {
-        {"port", required_argument, NULL, 'p'},      {"seed", required_argument, NULL, 's'},
-        {"wait-start", no_argument, NULL, 'w'},      {"check", no_argument, NULL, 'c'},
+        {"port", required_argument, NULL, 'p'},       {"seed", required_argument, NULL, 's'},
+        {"wait-start", no_argument, NULL, 'w'},       {"check", no_argument, NULL, 'c'},
         {"exit-with-parent", no_argument, NULL, 'x'}, {"help", no_argument, NULL, 'h'},
-        {"tls", required_argument, NULL, 't'},       {"tls-cert", required_argument, NULL, 'f'},
-        {"version", no_argument, NULL, 'v'},         {NULL, 0, NULL, 0}};
+        {"tls", required_argument, NULL, 't'},        {"tls-cert", required_argument, NULL, 'f'},
+        {"version", no_argument, NULL, 'v'},          {NULL, 0, NULL, 0}};
     struct arguments a = {.seed = 1};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -135,7 +135,10 @@ int main(int argc, char **argv) {
         fprintf(stderr, "%s\n", message);
         return 2;
     }
-    if (a.check) return printf("%s: %d routes, %d phases, %d rules\n", a.scenario, scenario.route_count, scenario.phase_count, scenario.rule_count), 0;
+    if (a.check)
+        return printf("%s: %d routes, %d phases, %d rules\n", a.scenario, scenario.route_count, scenario.phase_count,
+                      scenario.rule_count),
+               0;
     static struct server server = {.mutex = PTHREAD_MUTEX_INITIALIZER, .held_phase = -1};
     server.scenario = &scenario;
     uint64_t mixed = (uint64_t)a.seed * UINT64_C(0x9e3779b97f4a7c15);

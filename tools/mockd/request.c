@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct counters *request_counters(struct request *r) { return &r->server->route[r->route].counters[r->phase]; }
+struct counters *request_counters(struct request *r) {
+    return &r->server->route[r->route].counters[r->phase];
+}
 
 struct behaviour request_behaviour_locked(const struct request *r) {
     const struct scenario *s = r->server->scenario;
@@ -118,8 +120,12 @@ static bool plan_locked(struct request *r) {
 }
 
 static enum MHD_Result send_answer(struct request *r, const struct behaviour *b, const char *method, const char *url) {
-    const struct answer answer = {.status = r->status, .echo_body = r->body, .echo_size = r->body_size, .method = method,
-                                  .url = url, .last = b->close_after > 0 && r->nth >= b->close_after};
+    const struct answer answer = {.status = r->status,
+                                  .echo_body = r->body,
+                                  .echo_size = r->body_size,
+                                  .method = method,
+                                  .url = url,
+                                  .last = b->close_after > 0 && r->nth >= b->close_after};
     return answer_send(r->connection, b, &answer);
 }
 

@@ -15,9 +15,9 @@ struct request {
     struct MHD_Connection *connection;
     struct request *next; /* in the queue */
     int route;
-    int rule;             /* that applies, or -1 */
-    int phase;            /* in which it came; all that it does is counted there */
-    long nth;             /* on its connection, from 1 */
+    int rule;  /* that applies, or -1 */
+    int phase; /* in which it came; all that it does is counted there */
+    long nth;  /* on its connection, from 1 */
     enum fault fault;
     int64_t latency_ns;
     bool planned;  /* how it goes has been decided */

@@ -31,7 +31,7 @@ struct rule {
     char header[64]; /* "": every request */
     char value[128]; /* an ending * stands for any rest */
     int first, last;
-    bool live;       /* made at run time */
+    bool live; /* made at run time */
     struct partial change;
 };
 
@@ -47,8 +47,8 @@ struct scenario {
 
 /* What a change at run time asks for besides new settings. */
 struct control {
-    int phase; /* -1: go on; phase_count: after all phases */
-    bool hold; /* stay in that phase */
+    int phase;            /* -1: go on; phase_count: after all phases */
+    bool hold;            /* stay in that phase */
     uint64_t fresh_rules; /* rules that are new or replaced, a bit each: their counting begins anew */
 };
 
@@ -60,7 +60,8 @@ bool scenario_parse(struct scenario *scenario, const char *name, const char *tex
 
 /* Changes routes and rules of a running scenario as `text` says. On a mistake returns false, writes
  * "line N: what: what was expected" and changes nothing. */
-bool scenario_change(struct scenario *scenario, const char *text, struct control *out_control, char *message, size_t size);
+bool scenario_change(struct scenario *scenario, const char *text, struct control *out_control, char *message,
+                     size_t size);
 
 /* The index of the phase at `seconds` after the start; phase_count after the last one. */
 int scenario_phase_at(const struct scenario *scenario, double seconds);

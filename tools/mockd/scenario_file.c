@@ -42,8 +42,10 @@ static int route_key(struct reader *r, const char *path, const char *name, const
     int route = scenario_route(r->scenario, path);
     if (route < 0) route = add_route(r->scenario, path);
     if (route < 0) {
-        return complain(r, "[route %s]: expected a path that begins with / and is not /_control (at most 63 characters, "
-                           "no quotes, 16 routes)%s%s", path, "", "");
+        return complain(r,
+                        "[route %s]: expected a path that begins with / and is not /_control (at most 63 characters, "
+                        "no quotes, 16 routes)%s%s",
+                        path, "", "");
     }
     if (r->control == NULL) return set_key(r, &r->scenario->route[route].base, name, value);
     struct partial *live = &r->scenario->route[route].live, one = {0};
@@ -74,10 +76,13 @@ static int phase_key(struct reader *r, const char *phase_name, const char *name,
     int phase = find_phase(s, phase_name);
     if (phase < 0) phase = add_phase(s, phase_name);
     if (phase < 0) {
-        return complain(r, "[phase %s]: expected a name of at most 31 characters other than \"after\", no quotes, and 16 "
-                           "phases%s%s", phase_name, "", "");
+        return complain(r,
+                        "[phase %s]: expected a name of at most 31 characters other than \"after\", no quotes, and 16 "
+                        "phases%s%s",
+                        phase_name, "", "");
     }
-    if (strcmp(name, "seconds") != 0) return complain(r, "unknown key \"%s\": a phase has only seconds%s%s", name, "", "");
+    if (strcmp(name, "seconds") != 0)
+        return complain(r, "unknown key \"%s\": a phase has only seconds%s%s", name, "", "");
     if (s->phase_seconds[phase] > 0) return complain(r, "%s stands twice in this section%s%s", name, "", "");
     if (!read_number(value, 0.001, 86400, &s->phase_seconds[phase])) {
         return complain(r, "seconds = %s: expected 0.001 to 86400%s%s", value, "", "");
@@ -85,9 +90,11 @@ static int phase_key(struct reader *r, const char *phase_name, const char *name,
     return 1;
 }
 
-static int phase_route_key(struct reader *r, const char *phase_name, const char *path, const char *name, const char *value) {
+static int phase_route_key(struct reader *r, const char *phase_name, const char *path, const char *name,
+                           const char *value) {
     int phase = find_phase(r->scenario, phase_name), route = scenario_route(r->scenario, path);
-    if (phase < 0) return complain(r, "[phase %s %s]: expected [phase %s] with its seconds above", phase_name, path, phase_name);
+    if (phase < 0)
+        return complain(r, "[phase %s %s]: expected [phase %s] with its seconds above", phase_name, path, phase_name);
     if (route < 0) return complain(r, "[phase %s %s]: expected [route %s] above", phase_name, path, path);
     return set_key(r, &r->scenario->in_phase[phase][route], name, value);
 }
@@ -112,7 +119,8 @@ static void rule_clear(struct rule *rule, int route) {
 
 static int add_rule(struct reader *r, const char *name) {
     struct scenario *s = r->scenario;
-    if (s->rule_count == MAX_RULES || strlen(name) >= sizeof s->rule[0].name || strpbrk(name, "\"\\") != NULL) return -1;
+    if (s->rule_count == MAX_RULES || strlen(name) >= sizeof s->rule[0].name || strpbrk(name, "\"\\") != NULL)
+        return -1;
     strcpy(s->rule[s->rule_count].name, name);
     s->rule[s->rule_count].live = r->control != NULL;
     return s->rule_count++;
@@ -135,12 +143,14 @@ static bool read_range(const char *text, int *first, int *last) {
 static int rule_when(struct reader *r, struct rule *rule, const char *name, const char *value) {
     if (strcmp(name, "when_header") == 0) {
         if (strlen(value) >= sizeof rule->header || value[0] == '\0' || strpbrk(value, " \t:") != NULL) {
-            return complain(r, "when_header = %s: expected the name of a header of at most 63 characters%s%s", value, "", "");
+            return complain(r, "when_header = %s: expected the name of a header of at most 63 characters%s%s", value,
+                            "", "");
         }
         strcpy(rule->header, value);
     } else if (strcmp(name, "when_value") == 0) {
         if (strlen(value) >= sizeof rule->value || value[0] == '\0') {
-            return complain(r, "when_value = %s: expected 1 to 127 characters, an ending * for any rest%s%s", value, "", "");
+            return complain(r, "when_value = %s: expected 1 to 127 characters, an ending * for any rest%s%s", value, "",
+                            "");
         }
         strcpy(rule->value, value);
     } else if (strcmp(name, "when_nth") != 0) {
@@ -158,7 +168,8 @@ static int rule_key(struct reader *r, const char *rule_name, const char *path, c
     bool fresh = rule >= 0 && (r->fresh_rules & (UINT64_C(1) << rule));
     if (rule < 0) rule = add_rule(r, rule_name);
     if (rule < 0) {
-        return complain(r, "[rule %s %s]: expected a name of at most 31 characters, no quotes, and 32 rules%s", rule_name, path, "");
+        return complain(r, "[rule %s %s]: expected a name of at most 31 characters, no quotes, and 32 rules%s",
+                        rule_name, path, "");
     }
     if (s->rule[rule].live != (r->control != NULL) || (fresh && s->rule[rule].route != route)) {
         return complain(r, "[rule %s %s]: expected another name: there is a rule of this one for %s", rule_name, path,
@@ -182,7 +193,8 @@ static int control_key(struct reader *r, const char *name, const char *value) {
         *r->control = (struct control){.phase = phase, .hold = name[0] == 'h'};
         return 1;
     }
-    if (strcmp(name, "undo") != 0) return complain(r, "unknown key \"%s\": [control] has phase, hold and undo%s%s", name, "", "");
+    if (strcmp(name, "undo") != 0)
+        return complain(r, "unknown key \"%s\": [control] has phase, hold and undo%s%s", name, "", "");
     if (strcmp(value, "on") != 0) return complain(r, "undo = %s: expected on%s%s", value, "", "");
     for (int i = 0; i < s->route_count; i++) s->route[i].live = (struct partial){0};
     while (s->rule_count > 0 && s->rule[s->rule_count - 1].live) s->rule_count--;
@@ -203,7 +215,8 @@ static int handle(void *user, const char *section, const char *name, const char 
     if (words == 3 && file && strcmp(kind, "phase") == 0) return phase_route_key(r, first, second, name, value);
     if (words == 1 && !file && strcmp(kind, "control") == 0) return control_key(r, name, value);
     const char *more = file ? ", [phase NAME] or [phase NAME /PATH]" : " or [control]; phases stay as they are";
-    if (section[0] == '\0') return complain(r, "%s: expected a section above: [route /PATH], [rule NAME /PATH]%s%s", name, more, "");
+    if (section[0] == '\0')
+        return complain(r, "%s: expected a section above: [route /PATH], [rule NAME /PATH]%s%s", name, more, "");
     return complain(r, "[%s]: expected [route /PATH], [rule NAME /PATH]%s%s", section, more, "");
 }
 
@@ -244,7 +257,8 @@ static bool resolve(struct scenario *s, char *message, size_t size) {
 
 /* `line` is what inih made of it: 0, the first bad line, or below 0. `name` NULL: a change has no file. */
 static bool finish(struct reader *r, int line, const char *name, char *message, size_t size) {
-    static const char syntax[] = "expected [section], key = value, or a comment that begins with ; (up to 198 characters)";
+    static const char syntax[] =
+        "expected [section], key = value, or a comment that begins with ; (up to 198 characters)";
     const char *what = line < 0 ? "no memory" : r->message[0] ? r->message : syntax;
     char unfit[256];
     if (line == 0 && resolve(r->scenario, unfit, sizeof unfit)) return true;
@@ -290,7 +304,8 @@ bool scenario_read(struct scenario *scenario, const char *file, char *message, s
     return ok;
 }
 
-bool scenario_change(struct scenario *scenario, const char *text, struct control *out_control, char *message, size_t size) {
+bool scenario_change(struct scenario *scenario, const char *text, struct control *out_control, char *message,
+                     size_t size) {
     struct scenario *changed = malloc(sizeof *changed);
     if (changed == NULL) return snprintf(message, size, "no memory"), false;
     *changed = *scenario;

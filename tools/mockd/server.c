@@ -112,7 +112,8 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
     return control_handle(server, connection, url, method, &context->body);
 }
 
-static void completed(void *arg, struct MHD_Connection *connection, void **memory, enum MHD_RequestTerminationCode code) {
+static void completed(void *arg, struct MHD_Connection *connection, void **memory,
+                      enum MHD_RequestTerminationCode code) {
     (void)connection, (void)code;
     struct server *server = arg;
     struct context *context = *memory;
@@ -139,8 +140,8 @@ int server_listen(struct server *server, int port, const struct tls_identity *tl
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | (tls == NULL ? 0 : MHD_USE_TLS);
     service = MHD_start_daemon(flags, 0, NULL, NULL, handle, server, MHD_OPTION_SOCK_ADDR, &address,
                                MHD_OPTION_CONNECTION_LIMIT, 8192u, MHD_OPTION_NOTIFY_COMPLETED, completed, server,
-                               MHD_OPTION_NOTIFY_CONNECTION, connection_changed, server,
-                               MHD_OPTION_LISTEN_BACKLOG_SIZE, 1024u, MHD_OPTION_ARRAY, secure, MHD_OPTION_END);
+                               MHD_OPTION_NOTIFY_CONNECTION, connection_changed, server, MHD_OPTION_LISTEN_BACKLOG_SIZE,
+                               1024u, MHD_OPTION_ARRAY, secure, MHD_OPTION_END);
     if (service == NULL) {
         fprintf(stderr, "mockd: cannot listen on 127.0.0.1:%d\n", port);
         return -1;

@@ -42,11 +42,11 @@ struct rule_state {
 struct server {
     pthread_mutex_t mutex; /* guards all below */
     struct scenario *scenario;
-    bool started;          /* the clock of the phases runs */
+    bool started; /* the clock of the phases runs */
     int64_t started_at;
-    int held_phase;        /* -1: phases follow the clock */
+    int held_phase; /* -1: phases follow the clock */
     bool stopping;
-    long connections;      /* accepted so far */
+    long connections;         /* accepted so far */
     unsigned short random[3]; /* for erand48 */
     struct route_state route[MAX_ROUTES];
     struct rule_state rule[MAX_RULES];

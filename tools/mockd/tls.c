@@ -23,11 +23,13 @@ static int failure;
 static void party_new(struct party *party, const char *name, int serial, time_t from, time_t to) {
     unsigned char number[1] = {(unsigned char)serial};
     STEP(gnutls_x509_privkey_init(&party->key));
-    STEP(gnutls_x509_privkey_generate(party->key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0));
+    STEP(
+        gnutls_x509_privkey_generate(party->key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0));
     STEP(gnutls_x509_crt_init(&party->certificate));
     STEP(gnutls_x509_crt_set_version(party->certificate, 3));
     STEP(gnutls_x509_crt_set_serial(party->certificate, number, sizeof number));
-    STEP(gnutls_x509_crt_set_dn_by_oid(party->certificate, GNUTLS_OID_X520_COMMON_NAME, 0, name, (unsigned)strlen(name)));
+    STEP(gnutls_x509_crt_set_dn_by_oid(party->certificate, GNUTLS_OID_X520_COMMON_NAME, 0, name,
+                                       (unsigned)strlen(name)));
     STEP(gnutls_x509_crt_set_activation_time(party->certificate, from));
     STEP(gnutls_x509_crt_set_expiration_time(party->certificate, to));
     STEP(gnutls_x509_crt_set_key(party->certificate, party->key));
@@ -87,8 +89,10 @@ static bool write_text(const char *file, const char *text) {
 }
 
 bool tls_flaw_of(const char *name, enum tls_flaw *out_flaw) {
-    static const char *const names[] = {
-        [TLS_GOOD] = "good", [TLS_EXPIRED] = "expired", [TLS_WRONG_HOST] = "wrong-host", [TLS_UNKNOWN_CA] = "unknown-ca"};
+    static const char *const names[] = {[TLS_GOOD] = "good",
+                                        [TLS_EXPIRED] = "expired",
+                                        [TLS_WRONG_HOST] = "wrong-host",
+                                        [TLS_UNKNOWN_CA] = "unknown-ca"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcmp(name, names[i]) == 0) return *out_flaw = (enum tls_flaw)i, true;
     }
