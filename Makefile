@@ -58,7 +58,7 @@ base   := errors num rng
 core   := backoff breaker breaker_window budget bulkhead retry
 engine := call policy result
 os     := error_text monotonic random_seed waiter wall
-policy := backoff_config breaker_config breaker_policy budget_policy bulkhead_policy config_check fallback_policy \
+policy := backoff_config breaker_config breaker_policy budget_policy bulkhead_line bulkhead_policy config_check fallback_policy \
           pipeline_build retry_policy timeout_policy
 drive  := cancel clock describe run seed testing
 http   := classify curl_door curl_options multi_list retry_after transfer

@@ -64,7 +64,8 @@ typedef struct hf_call_options {
     hf_time deadline_at;  /* the caller's own deadline. Default HF_NEVER. */
     uint64_t seed;        /* everything random in the call follows from it. Default 0. */
     void (*wake)(void *); /* called from any thread when a parked call should be stepped again; no
-                             lock is held, and it must not call back into the call. Without it no
+                             lock is held, and it must not call back into the call. Hold no
+                             lock that it takes while you step a call. Without it no
                              policy makes the call wait in a queue. Default NULL. */
     void *wake_arg;       /* Default NULL. */
     const void *tag;      /* names the call to hf_bulkhead_line; never followed. Default NULL. */

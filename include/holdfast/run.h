@@ -15,7 +15,7 @@
  *     int rc = hf_run(payments, charge_card, &order, NULL, &result);
  *
  * A function cannot be stopped from outside: hand its deadline on to whatever it waits for. Waits
- * between attempts end at once when the cancel token is raised.
+ * between attempts, and in the line of a bulkhead, end at once when the cancel token is raised.
  */
 
 #include <holdfast/cancel.h>

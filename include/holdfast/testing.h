@@ -13,6 +13,13 @@
  *     hf_test_uninstall();
  *     hf_test_clock_free(clock);
  *
+ * Waits on a virtual clock: one that has an end (a back-off, a limited wait in the line of a bulkhead)
+ * moves the clock to its end at once, unless the call was woken before. So a line can be tested in one
+ * thread: a call for which there is no slot has waited as long as it may when hf_run returns. A wait
+ * without an end (max_wait_ms HF_NEVER and no deadline) leaves the clock alone and really waits, asleep,
+ * until another thread gives a slot back or raises the cancel token: use that in tests with several
+ * threads, in which the other one shall have time to finish.
+ *
  * To put a breaker into a state use hf_breaker_set (breaker.h) with hf_clock_now(NULL). Not for
  * production: hf_test_install changes the whole process.
  */
@@ -29,7 +36,7 @@ extern "C" {
 typedef struct hf_test_clock hf_test_clock;
 
 /* hf_test_clock_new makes a virtual clock that shows `start_at`. It moves only by
- * hf_test_clock_advance, by waits of drivers that use it, and by scripted steps.
+ * hf_test_clock_advance, by waits with an end of drivers that use it, and by scripted steps.
  *
  * Errors:   HF_E_INVALID (start_at below 0), HF_E_NOMEM.
  * Threads:  any thread.

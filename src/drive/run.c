@@ -12,15 +12,14 @@
 
 #include <string.h>
 
-/* The blocking driver: a loop around the engine on the calling thread. The waiter is made for the first
- * real wait only, so a call that needs none costs no system call. */
+/* The blocking driver: a loop around the engine on the calling thread. The waiter takes what it needs from
+ * the system with the first real wait only, so a call that needs none costs no system call. */
 struct runner {
     hf_call call;
     hf_operation *operation;
     void *arg;
     hf_run_options options; /* clock and seed resolved */
     struct hf__waiter waiter;
-    bool waiter_made;
 };
 
 void hf_run_options_init(hf_run_options *options) {
@@ -52,16 +51,11 @@ static hf_outcome run_fallback(struct runner *runner, const hf_step *step) {
     return step->fallback(runner->arg, &failed);
 }
 
-/* Waits until `at` or until the token is raised; may return early, the engine is asked again anyway. */
+/* Waits until `at`, a wake, or until the token is raised; may return early, the engine is asked again anyway. */
 static void wait_until(struct runner *runner, hf_time at) {
     const hf_clock *clock = runner->options.clock;
-    if (clock->wait != NULL) {
-        clock->wait(clock, at);
-        return;
-    }
-    if (!runner->waiter_made) runner->waiter_made = hf__waiter_init(&runner->waiter);
-    if (!runner->waiter_made) {
-        hf__waiter_nap(at);
+    if (clock->wait != NULL && at != HF_NEVER) {
+        if (!hf__waiter_take(&runner->waiter)) clock->wait(clock, at);
         return;
     }
     struct hf__cancel_watch watch = {.wake = hf__waiter_wake, .arg = &runner->waiter};
@@ -114,19 +108,22 @@ int hf_run(hf_pipeline *pipeline, hf_operation *operation, void *arg, const hf_r
     struct runner runner;
     runner.operation = operation;
     runner.arg = arg;
-    runner.waiter_made = false;
+    hf__waiter_init(&runner.waiter);
     if (pipeline == NULL || operation == NULL || !resolve(&runner.options, options)) return refuse(out_result);
     hf_time now = now_of(&runner);
     hf_call_options call_options;
     hf_call_options_init(&call_options);
     call_options.priority = runner.options.priority;
     call_options.tag = runner.options.tag;
+    call_options.wake = hf__waiter_wake;
+    call_options.wake_arg = &runner.waiter;
     call_options.seed = runner.options.seed;
     call_options.deadline_at = hf__min(runner.options.deadline_at, hf__add(now, hf__max(runner.options.timeout_ns, 0)));
     if (hf_call_begin(&runner.call, pipeline, &call_options, now) < 0) return refuse(out_result);
     drive(&runner);
-    if (runner.waiter_made) hf__waiter_fini(&runner.waiter);
-    return hf_call_end(&runner.call, out_result);
+    int status = hf_call_end(&runner.call, out_result); /* after it nobody wakes */
+    hf__waiter_fini(&runner.waiter);
+    return status;
 }
 
 int64_t hf_attempt_remaining_ns(const hf_attempt *attempt) {

@@ -14,6 +14,7 @@
 #include "os/waiter.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,7 +34,9 @@ struct visit {
     hf_curl_options options;
     hf_call call;
     struct hf__transfer transfer;
-    CURLM *multi; /* NULL: libcurl was not needed yet */
+    CURLM *multi;                 /* NULL: libcurl was not needed yet */
+    _Atomic(CURLM *) woken_multi; /* the same, for those who wake */
+    atomic_bool woken;
     struct hf__cancel_watch watch;
     struct curl_slist key_node;      /* leads the caller's headers, which are not changed ... */
     struct curl_slist *bare_headers; /* ... and are what remains on the handle */
@@ -43,7 +46,14 @@ struct visit {
 
 static hf_time now_of(const struct visit *visit) { return hf_clock_now(visit->options.clock); }
 
-static void wake_multi(void *multi) { (void)curl_multi_wakeup(multi); }
+/* A wake may come before there is a multi to wake. It sets `woken` and then looks for the multi; the waiting
+ * thread shows the multi and then looks at `woken`: at least one of them sees the other. */
+static void wake_visit(void *arg) {
+    struct visit *visit = arg;
+    atomic_store(&visit->woken, true);
+    CURLM *multi = atomic_load(&visit->woken_multi);
+    if (multi != NULL) (void)curl_multi_wakeup(multi);
+}
 
 /* ---- borrowing libcurl ---- */
 
@@ -55,8 +65,9 @@ static bool ready(struct visit *visit) {
     if (visit->options.headers != NULL) {
         (void)curl_easy_setopt(visit->transfer.easy, CURLOPT_HTTPHEADER, visit->options.headers);
     }
-    visit->watch.wake = wake_multi;
-    visit->watch.arg = visit->multi;
+    atomic_store(&visit->woken_multi, visit->multi);
+    visit->watch.wake = wake_visit;
+    visit->watch.arg = visit;
     hf__cancel_watch_add(visit->options.cancel, &visit->watch);
     return true;
 }
@@ -124,18 +135,20 @@ static bool work(struct visit *visit) {
     return true;
 }
 
-/* Waits until `at`, a cancel, or news from the network; may return early, the engine is asked again anyway. */
+/* Waits until `at`, a wake, a cancel, or news from the network; may return early, the engine is asked again
+ * anyway. */
 static void wait_until(struct visit *visit, hf_time at) {
     const hf_clock *clock = visit->options.clock;
     bool is_virtual = clock->wait != NULL;
-    if (is_virtual && !visit->running) {
-        clock->wait(clock, at);
+    if (is_virtual && !visit->running && at != HF_NEVER) {
+        if (!atomic_exchange(&visit->woken, false)) clock->wait(clock, at);
         return;
     }
     if (!ready(visit)) {
         hf__waiter_nap(at);
         return;
     }
+    if (atomic_exchange(&visit->woken, false)) return;
     int64_t ms = hf__ns_to_ms_up(hf__left(at, now_of(visit)));
     /* A virtual clock stands still while the network is waited for: somebody else may move it. */
     int64_t longest = is_virtual ? 10 : 60000;
@@ -215,6 +228,8 @@ CURLcode hf_curl_perform(hf_curl *door, CURL *easy, const hf_curl_options *optio
     hf_call_options_init(&call_options);
     call_options.priority = visit.options.priority;
     call_options.tag = visit.options.tag;
+    call_options.wake = wake_visit;
+    call_options.wake_arg = &visit;
     call_options.seed = visit.options.seed == HF_SEED_AUTO ? hf__seed_next() : visit.options.seed;
     call_options.deadline_at = hf__min(visit.options.deadline_at, hf__add(now, hf__max(visit.options.timeout_ns, 0)));
     (void)hf_call_begin(&visit.call, door->pipeline, &call_options, now); /* fails for bad arguments only */

@@ -123,6 +123,59 @@ static void a_cancel_ends_a_back_off(void **state) {
     cancel_rounds(b, "/503");
 }
 
+/* A slot that comes back wakes the transfer that waits for it in line. */
+struct visitor {
+    struct door_bench *bench;
+    hf_curl *door;
+    hf_time answered_at;
+};
+
+static void *visit(void *arg) {
+    struct visitor *v = arg;
+    hf_curl *own = v->bench->door;
+    v->bench->door = v->door;
+    assert_int_equal(door_bench_get(v->bench, "/ok"), CURLE_OK);
+    v->answered_at = hf_clock_now(NULL);
+    v->bench->door = own;
+    return NULL;
+}
+
+static void a_slot_wakes_who_waits_for_it(void **state) {
+    struct door_bench *b = *state;
+    door_bench_serve(b, "[route /ok]\nstatus = 200\n");
+    hf_bulkhead_config config;
+    hf_bulkhead_config_init(&config);
+    config.max_concurrent = config.max_waiting = 1;
+    config.max_wait_ms = HF_NEVER;
+    hf_bulkhead *bulkhead;
+    assert_int_equal(hf_bulkhead_new(&bulkhead, "slots", &config, NULL), 0);
+    hf_policy *order[] = {hf_bulkhead_policy(bulkhead)};
+    hf_pipeline *pipeline;
+    assert_int_equal(hf_pipeline_new(&pipeline, "line", order, 1, NULL), 0);
+    struct visitor v = {.bench = b};
+    assert_int_equal(hf_curl_new(&v.door, pipeline, NULL), 0);
+    double late_ms[ROUNDS];
+    for (int i = 0; i < ROUNDS; i++) {
+        hf_call holder;
+        hf_step step;
+        assert_int_equal(hf_call_begin(&holder, pipeline, NULL, hf_clock_now(NULL)), 0);
+        assert_int_equal(hf_call_step(&holder, &step, hf_clock_now(NULL)), HF_STEP_START);
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, visit, &v), 0);
+        while (hf_bulkhead_waiting(bulkhead) == 0) sleep_ms(1);
+        sleep_ms(i % 4); /* before the wait in libcurl has begun, and within it */
+        hf_time before = hf_clock_now(NULL);
+        assert_int_equal(hf_call_end(&holder, NULL), HF_E_CANCELLED);
+        pthread_join(thread, NULL);
+        late_ms[i] = (double)(v.answered_at - before) / 1e6;
+    }
+    check_median(late_ms);
+    assert_int_equal(hf_bulkhead_in_flight(bulkhead), 0);
+    hf_curl_free(v.door);
+    hf_pipeline_free(pipeline);
+    hf_bulkhead_free(bulkhead);
+}
+
 /* A virtual clock: the requests are real, the minutes between them are not. */
 static void back_offs_pass_at_once_on_a_virtual_clock(void **state) {
     struct door_bench *b = *state;
@@ -193,6 +246,7 @@ int main(void) {
         T(an_attempt_timeout_makes_room_for_the_next_attempt),
         T(a_cancel_ends_a_transfer),
         T(a_cancel_ends_a_back_off),
+        T(a_slot_wakes_who_waits_for_it),
         T(back_offs_pass_at_once_on_a_virtual_clock),
         T(many_threads_share_a_door),
     };

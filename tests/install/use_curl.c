@@ -30,7 +30,8 @@ int main(int argc, char **argv) {
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, count);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, &bytes);
     CURLcode code = hf_curl_perform(door, easy, &options);
-    printf("version %s, %u attempts, code %d, %zu bytes\n", hf_version(), hf_result_attempts(&result), (int)code, bytes);
+    printf("version %s, %u attempts, code %d, %zu bytes\n", hf_version(), hf_result_attempts(&result), (int)code,
+           bytes);
     curl_easy_cleanup(easy);
     hf_curl_free(door);
     return 0;

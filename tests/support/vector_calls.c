@@ -18,10 +18,14 @@ void vector_call_begins(struct vector_world *w) {
     w->waits[0] = '\0';
 }
 
+static void wake(void *arg) { ((struct vector_world *)arg)->wakes++; }
+
 static void begin(struct vector_world *w, struct stepper *s) {
     hf_call_options options;
     hf_call_options_init(&options);
     options.seed = w->seed++;
+    options.wake = wake;
+    options.wake_arg = w;
     options.deadline_at = later(w->now, w->call_deadline);
     stepper_begin(s, w->pipeline, &options, w->now);
     vector_call_begins(w);
@@ -156,26 +160,27 @@ bool vector_expect_rejection(struct vector_world *w, const char *what) {
 
 /* ---- calls left running ---- */
 
-static bool group_start(struct vector_world *w, struct stepper *s) {
+static bool group_start(struct vector_world *w, struct stepper *s, hf_step_kind wanted) {
     begin(w, s);
     int kind = stepper_step(s);
-    if (kind == HF_STEP_START) {
+    if (kind == (int)wanted) {
         w->deadline_at = s->step.deadline_at;
         return true;
     }
     hf_result result;
     (void)hf_call_end(&s->call, &result);
-    return vector_fault(w, "expected to be admitted, found: %s", hf_reason_text(hf_result_reason(&result)));
+    return vector_fault(w, "expected step %d, found step %d: %s", (int)wanted, kind,
+                        hf_reason_text(hf_result_reason(&result)));
 }
 
-bool vector_group_start(struct vector_world *w, char name, uint32_t count) {
+bool vector_group_start(struct vector_world *w, char name, hf_step_kind wanted, uint32_t count) {
     struct vector_group *group = &w->groups[name - 'a'];
     if (group->count > 0) return vector_fault(w, "syntax: %c runs already", name);
     free(group->calls);
     group->calls = calloc(count, sizeof *group->calls);
     if (group->calls == NULL) return vector_fault(w, "no memory");
     for (; group->count < count; group->count++) {
-        if (!group_start(w, &group->calls[group->count])) return false;
+        if (!group_start(w, &group->calls[group->count], wanted)) return false;
     }
     return true;
 }

@@ -49,6 +49,8 @@ static const struct key {
     {"budget", "per_second", U32, offsetof(hf_budget_config, min_per_second), "min_per_second"},
     {"budget", "burst", U32, offsetof(hf_budget_config, burst), "burst"},
     {"bulkhead", "max", U32, offsetof(hf_bulkhead_config, max_concurrent), "max_concurrent"},
+    {"bulkhead", "waiting", U32, offsetof(hf_bulkhead_config, max_waiting), "max_waiting"},
+    {"bulkhead", "max_wait", MS, offsetof(hf_bulkhead_config, max_wait_ms), "max_wait_ms"},
     {"timeout", "after", MS, offsetof(hf_timeout_config, timeout_ms), "timeout_ms"},
 };
 

@@ -116,11 +116,13 @@ static bool result_fact(const struct vector_world *w, const char *name, enum typ
 static bool call_fact(const struct vector_world *w, const char *name, enum type *out_type, int64_t *out) {
     FACT("deadline", INSTANT, since_start(w, w->deadline_at))
     FACT("cancels", NUMBER, w->cancels)
+    FACT("wakes", NUMBER, w->wakes)
     FACT("fallbacks_run", NUMBER, w->runs)
     FACT("now", INSTANT, w->now - w->start)
     FACT("own_token", YESNO, w->own_token)
     if (w->bulkhead != NULL) {
         FACT("in_flight", NUMBER, hf_bulkhead_in_flight(w->bulkhead))
+        FACT("waiting", NUMBER, hf_bulkhead_waiting(w->bulkhead))
         FACT("turned_back", NUMBER, hf_bulkhead_rejected(w->bulkhead))
     }
     if (w->retry != NULL) {

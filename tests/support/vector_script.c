@@ -73,14 +73,26 @@ static bool do_resize(struct vector_world *w, const char *arguments) {
     return rc == 0 || vector_fault(w, "resize: found %s", hf_errname(rc));
 }
 
-/* "a=start", "a=start*100", "a:VERB". */
+static bool do_max_wait(struct vector_world *w, const char *arguments) {
+    int64_t wait;
+    if (w->bulkhead == NULL || !vector_duration(arguments, &wait)) {
+        return vector_fault(w, "syntax: expected a bulkhead in the set-up, and max_wait:DURATION");
+    }
+    int rc = hf_bulkhead_set_max_wait(w->bulkhead, wait == HF_NEVER ? HF_NEVER : wait / HF_MILLISECOND);
+    return rc == 0 || vector_fault(w, "max_wait: found %s", hf_errname(rc));
+}
+
+/* "a=start", "a=start*100", "a=wait", "a:VERB". */
 static bool do_group(struct vector_world *w, char *token) {
     if (token[0] == 'f' || token[0] == 's') return vector_fault(w, "syntax: no call can be named %c", token[0]);
     if (token[1] == ':') return vector_group_do(w, token[0], token + 2);
     int64_t count;
     if (!split_repeat(w, token, &count)) return false;
-    if (strcmp(token + 2, "start") != 0) return vector_fault(w, "syntax: a call is started with %c=start", token[0]);
-    return vector_group_start(w, token[0], (uint32_t)count);
+    bool waits = strcmp(token + 2, "wait") == 0;
+    if (!waits && strcmp(token + 2, "start") != 0) {
+        return vector_fault(w, "syntax: a call is started with %c=start or %c=wait", token[0], token[0]);
+    }
+    return vector_group_start(w, token[0], waits ? HF_STEP_WAIT : HF_STEP_START, (uint32_t)count);
 }
 
 /* The text between brackets behind `prefix`, or NULL. */
@@ -105,6 +117,7 @@ static bool do_word(struct vector_world *w, char *token, bool *out_known) {
     if (strncmp(token, "reject:", 7) == 0) return vector_expect_rejection(w, token + 7);
     if (strncmp(token, "set:", 4) == 0) return do_set(w, token + 4);
     if (strncmp(token, "resize:", 7) == 0) return do_resize(w, token + 7);
+    if (strncmp(token, "max_wait:", 9) == 0) return do_max_wait(w, token + 9);
     if (strncmp(token, "delay:", 6) == 0) return vector_expect_delay(w, token + 6);
     if (strncmp(token, "within:", 7) == 0) return vector_expect_within(w, token + 7);
     *out_known = false;

@@ -52,6 +52,7 @@ struct vector_world {
     hf_time began_at, ended_at;
     hf_time deadline_at;         /* of its last START, HF_NEVER */
     uint32_t cancels;            /* CANCEL orders it gave */
+    uint32_t wakes;              /* of calls that wait in line, in the row */
     uint32_t runs;               /* fallbacks run in the row */
     bool own_token;              /* hf_run: every attempt was given the caller's own token, not raised */
     struct bench *bench;         /* hf_run: of the call under way */
@@ -94,8 +95,8 @@ void vector_call_begins(struct vector_world *w);
 /* One call that must be turned back: "open", "probing@30s". */
 bool vector_expect_rejection(struct vector_world *w, const char *what);
 
-/* "a=start", "a=start*100": calls that are left running. "a:VERB": what is done to them. */
-bool vector_group_start(struct vector_world *w, char name, uint32_t count);
+/* "a=start", "a=start*100": calls that are left running; "a=wait": in line. "a:VERB": what is done to them. */
+bool vector_group_start(struct vector_world *w, char name, hf_step_kind wanted, uint32_t count);
 bool vector_group_do(struct vector_world *w, char name, const char *verb);
 
 /* A fact that must be `value`, or less or more than it: `relation` is '=', '<' or '>'. */
