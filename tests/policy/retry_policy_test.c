@@ -145,7 +145,9 @@ static void an_empty_budget_suppresses_only_the_extra_attempt(void **state) {
 
 static void rejections_cost_no_budget_and_are_not_retried(void **state) {
     (void)state;
-    hf_bulkhead_config full = {.struct_size = sizeof full, .max_concurrent = 0};
+    hf_bulkhead_config full;
+    hf_bulkhead_config_init(&full);
+    full.max_concurrent = 0;
     hf_bulkhead *bulkhead;
     assert_int_equal(hf_bulkhead_new(&bulkhead, "full", &full, NULL), 0);
     hf_retry_config c = plain_retry(3);
@@ -310,7 +312,9 @@ static void threads_are_not_granted_more_than_there_is(void **state) {
 
 static void slots_come_back_whatever_happens_and_resizing_never_waits(void **state) {
     (void)state;
-    hf_bulkhead_config config = {.struct_size = sizeof config, .max_concurrent = 3};
+    hf_bulkhead_config config;
+    hf_bulkhead_config_init(&config);
+    config.max_concurrent = 3;
     hf_bulkhead *bulkhead;
     assert_int_equal(hf_bulkhead_new(&bulkhead, "b", &config, NULL), 0);
     hf_policy *order[] = {hf_bulkhead_policy(bulkhead)};
