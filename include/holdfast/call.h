@@ -102,7 +102,8 @@ HF_API int hf_call_report(hf_call *call, uint32_t attempt, hf_outcome outcome, h
 
 /* hf_call_would_end asks whether reporting `outcome` for the running attempt would end the call with
  * this very outcome: false when a retry would run again or a fallback would take its place. Changes
- * nothing; a shared budget or another thread may still decide otherwise by the time of the report.
+ * nothing; a shared budget or another thread may still decide otherwise by the time of the report, and so may
+ * two retries of one pipeline that share a budget to which they charge resends.
  *
  * Threads:  owner only; never blocks.
  */

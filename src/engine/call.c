@@ -38,6 +38,10 @@ static hf_time nearest_due(const struct hf__call *c, uint32_t levels) {
 /* Levels whose timeouts still matter: not those inside one that has passed. */
 static uint32_t live_levels(const struct hf__call *c) { return c->level < c->cut_level ? c->level : c->cut_level; }
 
+static bool cancel_requested(const struct hf__call *c) {
+    return atomic_load_explicit(&c->cancel_requested, memory_order_acquire) != 0;
+}
+
 static struct hf_x make_x(struct hf__call *c, uint32_t level) {
     struct hf_x x = {
         .now = c->now,
@@ -46,9 +50,11 @@ static struct hf_x make_x(struct hf__call *c, uint32_t level) {
         .outcome = c->outcome,
         .reason = c->reason,
         .retry_at = c->retry_at,
+        .attempts = c->attempts,
         .rejected = c->rejected,
         .may_rerun = !c->ended && (c->cut_level == HF__NO_LEVEL || level <= c->cut_level),
-        .may_run = c->ended != HF_REASON_CANCELLED && (c->cut_level == HF__NO_LEVEL || level <= c->cut_level),
+        .may_run = c->ended != HF_REASON_CANCELLED && !cancel_requested(c) &&
+                   (c->cut_level == HF__NO_LEVEL || level <= c->cut_level),
         .rng = &c->rng,
         .priority = c->caller.priority,
         .caller = &c->caller,
@@ -90,9 +96,10 @@ static void interrupt(struct hf__call *c, uint32_t level, int32_t reason) {
     rise_without_attempt(c, reason, level);
 }
 
-/* A cancel ends the call unless its deadline has already: then it only stops a fallback. */
+/* A cancel ends the call unless its deadline has already: then it only stops a fallback, or keeps it from
+ * starting (make_x). */
 static void take_cancel(struct hf__call *c) {
-    if (atomic_load_explicit(&c->cancel_requested, memory_order_acquire) == 0) return;
+    if (!cancel_requested(c)) return;
     if (c->ended == HF_REASON_CANCELLED || c->phase == HF__RISE || c->phase == HF__DONE) return;
     if (c->ended && !c->in_fallback) return;
     interrupt(c, HF__NO_LEVEL, HF_REASON_CANCELLED);
@@ -286,24 +293,33 @@ static void report_attempt(struct hf__call *c, hf_outcome outcome) {
     c->retry_at = outcome.retry_after_ns > 0 ? hf__add(c->now, outcome.retry_after_ns) : HF_NEVER;
 }
 
-/* A fallback that fails leaves everything as it was. */
+/* A fallback that fails leaves everything as it was, but for a cancel that came while it ran. */
 static void report_fallback(struct hf__call *c, hf_outcome outcome) {
     c->in_fallback = false;
-    if (outcome.kind != HF_SUCCESS) return;
+    if (outcome.kind != HF_SUCCESS) {
+        if (c->ended == HF_REASON_CANCELLED) give_reason(c, HF_REASON_CANCELLED, HF__NO_LEVEL);
+        return;
+    }
     outcome.flags &= ~HF_RETRYABLE;
     c->outcome = outcome;
+    c->rejected = false;
     c->flags |= HF_RESULT_FALLBACK;
+}
+
+/* Makes sense of what a driver hands in. An outcome of an unknown kind counts as a failure that is not to be
+ * repeated; what was sent and delivered stays true. */
+static int make_valid(hf_outcome *outcome) {
+    outcome->retry_after_ns = hf__max(outcome->retry_after_ns, 0);
+    if (outcome->kind >= HF_SUCCESS && outcome->kind <= HF_NEUTRAL) return 0;
+    outcome->kind = HF_FAILURE;
+    outcome->flags &= ~HF_RETRYABLE;
+    return HF_E_INVALID;
 }
 
 int hf_call_report(hf_call *call, uint32_t attempt, hf_outcome outcome, hf_time now) {
     struct hf__call *c = inside(call);
     if (c->magic != HF__CALL_MAGIC || c->phase != HF__RUNNING || attempt != c->serial) return HF_E_STATE;
-    int rc = 0;
-    if (outcome.kind < HF_SUCCESS || outcome.kind > HF_NEUTRAL) {
-        outcome = hf_failure_final(outcome.code);
-        rc = HF_E_INVALID;
-    }
-    if (outcome.retry_after_ns < 0) outcome.retry_after_ns = 0;
+    int rc = make_valid(&outcome);
     c->now = hf__max(c->now, now);
     if (c->in_fallback) report_fallback(c, outcome);
     else report_attempt(c, outcome);
@@ -317,6 +333,7 @@ bool hf_call_would_end(hf_call *call, hf_outcome outcome, hf_time now) {
     atomic_init(&peek.cancel_requested, atomic_load_explicit(&inside(call)->cancel_requested, memory_order_acquire));
     if (peek.magic != HF__CALL_MAGIC || peek.phase != HF__RUNNING || peek.in_fallback) return true;
     peek.now = hf__max(peek.now, now);
+    (void)make_valid(&outcome);
     /* Only the copy is changed: `due` of a policy reads its frame and nothing else. */
     report_attempt(&peek, outcome);
     for (uint32_t level = peek.level; level-- > 0;) {

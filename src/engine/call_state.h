@@ -48,7 +48,7 @@ struct hf__call {
     uint32_t serial;       /* number of the latest START or RUN */
     uint32_t attempts;     /* STARTs */
     uint32_t reported;     /* of these, reported */
-    bool rejected;         /* no attempt was made in this pass */
+    bool rejected;         /* no attempt was made in this pass, and no fallback answered */
     bool in_fallback;      /* what runs is a RUN */
     bool stop_ordered;     /* what runs shall be told to stop ... */
     bool stop_told;        /* ... and was */

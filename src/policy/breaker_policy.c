@@ -48,7 +48,8 @@ struct ticket {
     uint64_t control; /* the word it was admitted under */
     uint64_t probe;   /* its slot's word, if a probe */
     hf_time admitted_at;
-    uint32_t slot; /* HF_BREAKER_PROBES_MAX: no probe */
+    uint32_t slot;     /* HF_BREAKER_PROBES_MAX: no probe */
+    uint32_t attempts; /* that the call had made before */
 };
 _Static_assert(sizeof(struct ticket) <= sizeof(((struct hf_frame *)0)->word), "fits a frame");
 
@@ -212,6 +213,7 @@ static int breaker_admit(hf_policy *policy, struct hf_frame *frame, struct hf_x 
         uint64_t control = control_of(b);
         ticket->control = control;
         ticket->admitted_at = x->now;
+        ticket->attempts = x->attempts;
         ticket->slot = HF_BREAKER_PROBES_MAX;
         struct hf__admission_answer answer = hf__control_admit(control, x->now);
         switch (answer.verdict) {
@@ -266,9 +268,14 @@ static bool record(hf_breaker *b, uint32_t generation, enum hf__entry entry, boo
 }
 
 /* The verdict on one result: its kind, and whether it was slow. The caller's own deadline says nothing
- * about the dependency when it left less time than a call that is not slow may take. */
+ * about the dependency when it left less time than a call that is not slow may take; nor does whatever came
+ * out of a pass that never reached it: a rejection, an end in a queue, a fallback's answer to these. */
 static int32_t judge(const hf_breaker *b, const struct ticket *ticket, const struct hf_x *x, bool *out_slow) {
     int64_t took = hf__left(x->now, ticket->admitted_at);
+    if (x->attempts == ticket->attempts) {
+        *out_slow = false;
+        return HF_NEUTRAL;
+    }
     *out_slow = (x->outcome.flags & HF_SLOW) || took >= b->slow_call_ns;
     if (x->reason == HF_REASON_DEADLINE && b->slow_call_ns != HF_NEVER && took < b->slow_call_ns) return HF_NEUTRAL;
     return x->outcome.kind;

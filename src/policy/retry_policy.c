@@ -20,6 +20,7 @@ struct hf_retry {
 struct state {
     int64_t previous_ns; /* the last delay drawn */
     uint32_t made;       /* passes made */
+    uint32_t attempts;   /* that the call had made when the pass under way began */
     bool paid;           /* the pass under way was paid for from the budget */
 };
 _Static_assert(sizeof(struct state) <= sizeof(((struct hf_frame *)0)->word), "fits a frame");
@@ -56,7 +57,7 @@ static int retry_settle(hf_policy *policy, struct hf_frame *frame, struct hf_x *
     hf_retry *retry = retry_of(policy);
     struct state *state = (struct state *)(void *)frame->word;
     /* A pass that was paid for and never reached the dependency costs nothing. */
-    if (state->paid && x->rejected) hf__budget_give_back(retry->budget);
+    if (state->paid && x->attempts == state->attempts) hf__budget_give_back(retry->budget);
     state->paid = false;
     if (!x->rejected) hf__budget_charge_for(retry->budget, x->outcome.resends, x->now);
     if (!x->may_rerun) return HF__PASS;
@@ -75,6 +76,7 @@ static int retry_settle(hf_policy *policy, struct hf_frame *frame, struct hf_x *
         return give_up(x, HF_REASON_BUDGET);
     }
     state->paid = true;
+    state->attempts = x->attempts;
     state->made++;
     state->previous_ns = answer.delay_ns;
     x->at = answer.at;

@@ -511,6 +511,59 @@ static void a_failed_fallback_keeps_the_failure_and_an_outer_one_may_try(void **
     assert_int_equal(last.code, 42);
 }
 
+/* Found by fuzz/call: an unknown kind lost what the driver had said beside it. */
+static void an_unknown_kind_stays_committed(void **state) {
+    (void)state;
+    stage(1);
+    begin_and_start(NULL);
+    hf_outcome odd = {7, HF_RETRYABLE | HF_COMMITTED, 5, 2, -1};
+    assert_int_equal(hf_call_report(&s.call, 1, odd, 0), HF_E_INVALID);
+    assert_int_equal(stepper_step(&s), HF_STEP_DONE);
+    assert_int_equal(p[0].seen.kind, HF_FAILURE);
+    assert_int_equal(p[0].seen.flags, HF_COMMITTED);
+    assert_int_equal(p[0].seen.code, 5);
+    assert_int_equal(p[0].seen.resends, 2);
+    assert_int_equal(p[0].seen.retry_after_ns, 0);
+    stepper_end(&s, NULL);
+}
+
+/* Found by fuzz/call: the attempt cut off by the deadline was still running when the cancel came. */
+static void after_a_cancel_no_fallback_begins(void **state) {
+    (void)state;
+    stage(1);
+    p[0].settle = HF__RUN;
+    p[0].run = fallback_ok;
+    hf_call_options options;
+    hf_call_options_init(&options);
+    options.deadline_at = 10 * MS;
+    begin_and_start(&options);
+    s.now = 10 * MS;
+    assert_int_equal(stepper_step(&s), HF_STEP_CANCEL);
+    hf_call_cancel(&s.call);
+    assert_true(hf_call_would_end(&s.call, hf_failure(1), s.now));
+    assert_int_equal(finish(hf_failure(1), 0, true), HF_STEP_DONE);
+    assert_int_equal(stepper_end(&s, &result), HF_E_TIMEOUT); /* the deadline was first */
+}
+
+/* Found by fuzz/call: the status was that of the failure for which the fallback ran. */
+static void a_call_ended_in_its_fallback_is_cancelled(void **state) {
+    (void)state;
+    for (int by_end = 0; by_end < 2; by_end++) {
+        stage(1);
+        p[0].settle = HF__RUN;
+        p[0].run = fallback_ok;
+        begin_and_start(NULL);
+        assert_int_equal(finish(hf_failure(1), 0, true), HF_STEP_RUN);
+        if (!by_end) {
+            hf_call_cancel(&s.call);
+            assert_int_equal(stepper_step(&s), HF_STEP_CANCEL);
+            assert_int_equal(finish(hf_failure(2), 0, true), HF_STEP_DONE);
+        }
+        assert_int_equal(stepper_end(&s, &result), HF_E_CANCELLED);
+        assert_int_equal(hf_result_reason(&result), HF_REASON_CANCELLED);
+    }
+}
+
 static void reports_that_make_no_sense_change_nothing(void **state) {
     (void)state;
     stage(1);
@@ -671,6 +724,9 @@ int main(void) {
         cmocka_unit_test(a_parked_call_is_asked_again_and_leaves_once),
         cmocka_unit_test(a_fallback_takes_the_place_of_a_failure),
         cmocka_unit_test(a_failed_fallback_keeps_the_failure_and_an_outer_one_may_try),
+        cmocka_unit_test(an_unknown_kind_stays_committed),
+        cmocka_unit_test(after_a_cancel_no_fallback_begins),
+        cmocka_unit_test(a_call_ended_in_its_fallback_is_cancelled),
         cmocka_unit_test(reports_that_make_no_sense_change_nothing),
         cmocka_unit_test(would_end_peeks_and_changes_nothing),
         cmocka_unit_test(time_that_goes_back_counts_as_standing_still),

@@ -343,6 +343,42 @@ static void slots_come_back_whatever_happens_and_resizing_never_waits(void **sta
     hf_bulkhead_free(bulkhead);
 }
 
+static hf_outcome answers(void *arg, const hf_result *failed) {
+    (void)arg, (void)failed;
+    return hf_success();
+}
+
+/* Found by fuzz/call: what never reached the dependency entered the window of a breaker around the fallback, and a
+ * retry of rejections around it threw the answer away. */
+static void an_answer_to_a_rejection_is_no_result_of_the_dependency(void **state) {
+    (void)state;
+    hf_retry_config config = plain_retry(3);
+    config.retry_rejected = 1;
+    hf_bulkhead_config none;
+    hf_bulkhead_config_init(&none);
+    none.max_concurrent = 0;
+    hf_bulkhead *full;
+    hf_breaker *breaker;
+    hf_fallback *fallback;
+    assert_int_equal(hf_bulkhead_new(&full, "full", &none, NULL), 0);
+    assert_int_equal(hf_breaker_new(&breaker, "breaker", NULL, NULL), 0);
+    assert_int_equal(hf_fallback_new(&fallback, "fallback", answers, NULL), 0);
+    assert_int_equal(hf_retry_new(&retry, "retry", &config, NULL, NULL), 0);
+    hf_policy *order[] = {hf_retry_policy(retry), hf_breaker_policy(breaker), hf_fallback_policy(fallback),
+                          hf_bulkhead_policy(full)};
+    assert_int_equal(hf_pipeline_new(&pipeline, "p", order, 4, NULL), 0);
+    const hf_outcome never = hf_failure(1);
+    assert_int_equal(play(&never, 1, HF_NEVER), 0);
+    assert_int_equal(hf_result_attempts(&result), 0);
+    assert_int_equal(hf_bulkhead_rejected(full), 1); /* not tried again */
+    hf_breaker_info info = {.struct_size = sizeof info};
+    assert_int_equal(hf_breaker_snapshot(breaker, &info, 0), 0);
+    assert_int_equal(info.total, 0);
+    hf_bulkhead_free(full);
+    hf_breaker_free(breaker);
+    hf_fallback_free(fallback);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
     const struct CMUnitTest tests[] = {
@@ -361,6 +397,7 @@ int main(void) {
         TEST(retries_stay_below_their_bound),
         TEST(threads_are_not_granted_more_than_there_is),
         TEST(slots_come_back_whatever_happens_and_resizing_never_waits),
+        TEST(an_answer_to_a_rejection_is_no_result_of_the_dependency),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
