@@ -75,6 +75,7 @@ mockd_objs := $(mockd:%=$B/tools/mockd/%.o)
 tests := $(patsubst tests/%.c,%,$(wildcard tests/*/*_test.c))
 support := $(patsubst %.c,$B/%.o,$(wildcard tests/support/*.c))
 fuzzers := $(patsubst fuzz/%.c,%,$(wildcard fuzz/*_fuzz.c))
+fuzz_parts := $(patsubst %.c,$B/%.o,$(wildcard fuzz/*/*.c))
 examples := $(patsubst examples/%.c,%,$(wildcard examples/*.c))
 bench := $(patsubst bench/%.c,%,$(wildcard bench/*.c))
 demo := $(patsubst examples/black_friday/%.c,%,$(wildcard examples/black_friday/*.c))
@@ -156,8 +157,9 @@ $(example_bins): $B/examples/%: $B/examples/%.o $B/libholdfast-curl.a $B/libhold
 $(demo_bin): $(demo:%=$B/examples/black_friday/%.o) $B/tests/support/mockd_process.o $B/libholdfast-curl.a $B/libholdfast.a
 	$(Q)$(link_all) $(curl_libs) -lm
 # Without libFuzzer a target is an ordinary program that replays files.
+$B/libfuzz.a: $(fuzz_parts)
 $(replay_bins): $B/fuzz/%: $B/fuzz/%.o $(if $(filter fuzz,$(VARIANT)),,$B/fuzz/replay_main.o) \
-                  $B/libsupport.a $B/libholdfast-curl.a $B/libholdfast.a
+                  $B/libfuzz.a $B/libsupport.a $B/libholdfast-curl.a $B/libholdfast.a
 	$(Q)$(CC) $(ldflags) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) \
 	  $(filter %.a,$^) $(curl_libs) $(mockd_libs) -lm
 

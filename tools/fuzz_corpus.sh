@@ -9,7 +9,7 @@ for target in "$@"; do
     merged=build/fuzz/merged/$target
     rm -rf "$merged"
     mkdir -p "$merged" "$kept" build/fuzz/corpus/"$target"
-    build/fuzz/fuzz/"$target" -set_cover_merge=1 -max_len=512 "$merged" "$kept" build/fuzz/corpus/"$target" \
+    build/fuzz/fuzz/"$target" -set_cover_merge=1 -use_counters=0 -max_len=512 "$merged" "$kept" build/fuzz/corpus/"$target" \
         >build/fuzz/"$target".merge.log 2>&1
     find "$kept" -type f ! -name 'find-*' -delete
     for input in "$merged"/*; do cp "$input" "$kept/$(basename "$input" | cut -c1-12)"; done

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+#include "call/members.h"
+
+#include "call/trace.h"
+#include "fuzz.h"
+
+#include <string.h>
+
+#define MS HF_MILLISECOND
+
+/* ---- breaker ---- */
+
+static hf_breaker_info info_of(const struct member *m, hf_time now) {
+    hf_breaker_info info = {.struct_size = sizeof info};
+    FUZZ_MUST(hf_breaker_snapshot(m->breaker, &info, now) == 0);
+    return info;
+}
+
+/* User code may call anything, and the state may be set from inside the news that it has changed. */
+static void on_change(void *arg, const hf_breaker_event *event) {
+    struct member *m = arg;
+    trace_note("breaker from", event->from);
+    trace_note("breaker to", event->to);
+    FUZZ_MUST(event->from != event->to);
+    FUZZ_MUST(strcmp(event->name, m->name) == 0);
+    FUZZ_MUST(event->info->state == event->from);
+    (void)info_of(m, event->at);
+    if (m->meddling == 0) return;
+    static const hf_breaker_state states[] = {HF_BREAKER_CLOSED, HF_BREAKER_OPEN, HF_BREAKER_DISABLED};
+    hf_breaker_state state = states[m->meddling-- % 3];
+    FUZZ_MUST(hf_breaker_set(m->breaker, state, event->at) == 0);
+}
+
+static void breaker_make(struct member *m, struct members *all, struct bytes *in) {
+    (void)all;
+    static const uint32_t rates[] = {500000, HF_BREAKER_OFF, 1, 1000000};
+    static const int64_t slow_ms[] = {HF_NEVER, 1, 100};
+    static const int64_t open_ms[] = {10, 1, 5000, 86400000};
+    static const uint32_t jitter[] = {0, 200000, 1000000};
+    hf_breaker_config *c = &m->as_breaker;
+    hf_breaker_config_init(c);
+    c->window = 1 + bytes_below(in, 40);
+    c->min_calls = 1 + bytes_below(in, c->window);
+    c->failure_rate_ppm = BYTES_PICK(in, rates);
+    c->slow_rate_ppm = BYTES_PICK(in, rates);
+    c->consecutive_failures = bytes_one_in(in, 2) ? 1 + bytes_below(in, c->window) : HF_BREAKER_OFF;
+    c->slow_call_ms = BYTES_PICK(in, slow_ms);
+    c->open_ms = BYTES_PICK(in, open_ms);
+    c->open_max_ms = c->open_ms * bytes_between(in, 1, 8);
+    if (c->open_max_ms > 86400000) c->open_max_ms = 86400000;
+    c->open_jitter_ppm = BYTES_PICK(in, jitter);
+    c->probes = 1 + bytes_below(in, 5);
+    c->probe_failures_allowed = bytes_below(in, c->probes);
+    c->probe_lease_ms = BYTES_PICK(in, open_ms);
+    c->on_change = on_change;
+    c->on_change_arg = m;
+    m->meddling = bytes_one_in(in, 8) ? 3 : 0;
+    FUZZ_MUST(hf_breaker_new(&m->breaker, m->name, c, NULL) == 0);
+    m->policy = hf_breaker_policy(m->breaker);
+    FUZZ_MUST(hf_pipeline_new(&m->alone, "alone", &m->policy, 1, NULL) == 0);
+}
+
+static void breaker_look(const struct member *m, hf_time now) {
+    hf_breaker_info info = info_of(m, now);
+    trace_note(hf_breaker_state_name(info.state), info.generation);
+    trace_note("total", info.total);
+    trace_note("failures", info.failures);
+    trace_note("slow", info.slow);
+    trace_note("in a row", info.consecutive);
+    trace_note("probes", info.probes_flying << 16 | info.probes_ok << 8 | info.probes_failed);
+    trace_note("rejected", (int64_t)info.rejected);
+    trace_note("retry at", info.retry_at);
+    FUZZ_MUST(info.total <= m->as_breaker.window);
+    FUZZ_MUST(info.failures <= info.total && info.slow <= info.total && info.consecutive <= info.failures);
+    FUZZ_MUST(info.probes_flying + info.probes_ok + info.probes_failed <= m->as_breaker.probes);
+}
+
+static void breaker_by_hand(struct member *m, struct bytes *in, hf_time now) {
+    int state = (int)bytes_below(in, 8);
+    int rc = hf_breaker_set(m->breaker, (hf_breaker_state)state, now);
+    trace_note("set", rc);
+    bool settable = state == HF_BREAKER_CLOSED || state == HF_BREAKER_OPEN || state == HF_BREAKER_DISABLED ||
+                    state == HF_BREAKER_FORCED_OPEN;
+    FUZZ_MUST(!settable || rc == 0);
+}
+
+static void breaker_at_rest(const struct member *m) { FUZZ_MUST(info_of(m, 0).probes_flying == 0); }
+
+static void breaker_free(struct member *m) {
+    hf_pipeline_free(m->alone);
+    hf_breaker_free(m->breaker);
+}
+
+/* Follows retry_at from rejection to rejection, with no results coming in, until a call is admitted. From
+ * half-open with every probe lost that is: the lease ends, the breaker opens again, its wait ends. */
+static void breaker_no_wedge(struct member *m, hf_time from) {
+    const hf_breaker_config *c = &m->as_breaker;
+    int64_t longest_ms = c->open_max_ms + c->open_max_ms * c->open_jitter_ppm / HF_PPM + c->probe_lease_ms + 3;
+    hf_time now = from;
+    for (int hop = 0;; hop++) {
+        FUZZ_MUST(hop < 8 && now <= from + longest_ms * MS);
+        hf_call call;
+        hf_step step;
+        hf_result result;
+        FUZZ_MUST(hf_call_begin(&call, m->alone, NULL, now) == 0);
+        int kind = hf_call_step(&call, &step, now);
+        (void)hf_call_end(&call, &result);
+        if (kind == HF_STEP_START || hf_result_reason(&result) == HF_REASON_FORCED_OPEN) return;
+        FUZZ_MUST(kind == HF_STEP_DONE && hf_result_retry_at(&result) > now);
+        now = hf_result_retry_at(&result);
+    }
+}
+
+/* ---- bulkhead ---- */
+
+#define SLOTS_MAX 4
+
+static void bulkhead_make(struct member *m, struct members *all, struct bytes *in) {
+    (void)all;
+    hf_bulkhead_config_init(&m->as_bulkhead);
+    m->as_bulkhead.max_concurrent = SLOTS_MAX - bytes_below(in, SLOTS_MAX + 1);
+    FUZZ_MUST(hf_bulkhead_new(&m->bulkhead, m->name, &m->as_bulkhead, NULL) == 0);
+    m->policy = hf_bulkhead_policy(m->bulkhead);
+}
+
+static void bulkhead_look(const struct member *m, hf_time now) {
+    (void)now;
+    uint32_t in_flight = hf_bulkhead_in_flight(m->bulkhead);
+    trace_note("in flight", in_flight);
+    trace_note("turned back", (int64_t)hf_bulkhead_rejected(m->bulkhead));
+    FUZZ_MUST(in_flight <= SLOTS_MAX);
+}
+
+static void bulkhead_by_hand(struct member *m, struct bytes *in, hf_time now) {
+    (void)now;
+    FUZZ_MUST(hf_bulkhead_resize(m->bulkhead, bytes_below(in, SLOTS_MAX + 1)) == 0);
+}
+
+static void bulkhead_at_rest(const struct member *m) { FUZZ_MUST(hf_bulkhead_in_flight(m->bulkhead) == 0); }
+
+static void bulkhead_free(struct member *m) { hf_bulkhead_free(m->bulkhead); }
+
+/* ---- fallback ---- */
+
+static hf_outcome answers(void *arg, const hf_result *failed) {
+    (void)arg;
+    FUZZ_MUST(hf_result_status(failed) < 0);
+    return hf_success();
+}
+
+static hf_outcome has_none(void *arg, const hf_result *failed) {
+    (void)arg;
+    FUZZ_MUST(hf_result_status(failed) < 0);
+    return hf_failure(99);
+}
+
+static void fallback_make(struct member *m, struct members *all, struct bytes *in) {
+    (void)all;
+    FUZZ_MUST(hf_fallback_new(&m->fallback, m->name, bytes_one_in(in, 2) ? has_none : answers, NULL) == 0);
+    m->policy = hf_fallback_policy(m->fallback);
+}
+
+static void look_at_nothing(const struct member *m, hf_time now) { (void)m, (void)now; }
+static void nothing_to_give_back(const struct member *m) { (void)m; }
+static void fallback_free(struct member *m) { hf_fallback_free(m->fallback); }
+
+/* ---- retry ---- */
+
+static void retry_make(struct member *m, struct members *all, struct bytes *in) {
+    static const uint32_t attempts[] = {3, 1, 2, 5, HF_RETRY_UNLIMITED};
+    static const int64_t some_ms[] = {10, 0, 1, 1000, 86400000};
+    static const uint32_t shares[] = {250000, 0, 1000000};
+    hf_retry_config *c = &m->as_retry;
+    hf_retry_config_init(c);
+    c->max_attempts = BYTES_PICK(in, attempts);
+    c->retry_after_cap_ms = BYTES_PICK(in, some_ms);
+    c->hint_jitter_ppm = BYTES_PICK(in, shares);
+    c->retry_rejected = bytes_one_in(in, 2);
+    c->backoff.kind = (int32_t)bytes_below(in, HF_BACKOFF_EXPONENTIAL + 1);
+    c->backoff.jitter = (int32_t)bytes_below(in, HF_JITTER_DECORRELATED + 1);
+    if (c->backoff.jitter == HF_JITTER_DECORRELATED) c->backoff.kind = HF_BACKOFF_EXPONENTIAL;
+    c->backoff.base_ms = BYTES_PICK(in, some_ms);
+    c->backoff.cap_ms = c->backoff.base_ms * bytes_between(in, 1, 4);
+    if (c->backoff.cap_ms > 86400000) c->backoff.cap_ms = 86400000;
+    c->backoff.floor_ms = bytes_one_in(in, 4) ? c->backoff.cap_ms : 0;
+    uint32_t given = bytes_below(in, BUDGETS_MAX + 1);
+    m->budget = given < all->budgets ? &all->budget[given] : NULL;
+    FUZZ_MUST(hf_retry_new(&m->retry, m->name, c, m->budget == NULL ? NULL : m->budget->budget, NULL) == 0);
+    m->policy = hf_retry_policy(m->retry);
+}
+
+static void retry_look(const struct member *m, hf_time now) {
+    trace_note("tokens", hf_budget_available(hf_retry_budget(m->retry), now));
+    trace_note("denied", (int64_t)hf_budget_denied(hf_retry_budget(m->retry)));
+}
+
+static void retry_free(struct member *m) { hf_retry_free(m->retry); }
+
+/* ---- timeout ---- */
+
+static void timeout_make(struct member *m, struct members *all, struct bytes *in) {
+    (void)all;
+    static const int64_t some_ms[] = {50, 1, 1000, 86400000, HF_NEVER};
+    hf_timeout_config_init(&m->as_timeout);
+    m->as_timeout.timeout_ms = BYTES_PICK(in, some_ms);
+    FUZZ_MUST(hf_timeout_new(&m->timeout, m->name, &m->as_timeout, NULL) == 0);
+    m->policy = hf_timeout_policy(m->timeout);
+}
+
+static void timeout_free(struct member *m) { hf_timeout_free(m->timeout); }
+
+/* ---- all ---- */
+
+static const struct member_kind kinds[] = {
+    {"retry", retry_make, retry_look, NULL, nothing_to_give_back, retry_free},
+    {"breaker", breaker_make, breaker_look, breaker_by_hand, breaker_at_rest, breaker_free},
+    {"timeout", timeout_make, look_at_nothing, NULL, nothing_to_give_back, timeout_free},
+    {"bulkhead", bulkhead_make, bulkhead_look, bulkhead_by_hand, bulkhead_at_rest, bulkhead_free},
+    {"fallback", fallback_make, look_at_nothing, NULL, nothing_to_give_back, fallback_free},
+};
+
+static void budget_make(struct budget_model *b, struct bytes *in) {
+    static const uint32_t ratios[] = {0, 200000, 1000000, HF_BUDGET_UNLIMITED};
+    hf_budget_config_init(&b->config);
+    b->config.ratio_ppm = BYTES_PICK(in, ratios);
+    b->config.min_per_second = bytes_one_in(in, 2) ? 1 + bytes_below(in, 100) : 0;
+    b->config.burst = 1 + bytes_below(in, 6);
+    b->exact = b->config.ratio_ppm == 0 && b->config.min_per_second == 0;
+    FUZZ_MUST(hf_budget_new(&b->budget, "shared", &b->config, NULL) == 0);
+}
+
+void members_make(struct members *all, struct bytes *in) {
+    memset(all, 0, sizeof *all);
+    uint32_t shape = bytes_u8(in);
+    all->budgets = shape % (BUDGETS_MAX + 1);
+    all->count = shape / 3 % (HF_MAX_POLICIES + 1);
+    for (uint32_t i = 0; i < all->budgets; i++) budget_make(&all->budget[i], in);
+    for (uint32_t i = 0; i < all->count; i++) {
+        struct member *m = &all->member[i];
+        m->kind = &BYTES_PICK(in, kinds);
+        snprintf(m->name, sizeof m->name, "%c%u", m->kind->name[0], (unsigned)i);
+        m->kind->make(m, all, in);
+    }
+}
+
+bool members_share_a_budget(const struct members *all) {
+    uint32_t users[BUDGETS_MAX] = {0};
+    bool shared = false;
+    for (uint32_t i = 0; i < all->count; i++) {
+        const struct budget_model *b = all->member[i].budget;
+        if (b != NULL && ++users[b - all->budget] > 1) shared = true;
+    }
+    return shared;
+}
+
+void members_look(const struct members *all, hf_time now) {
+    for (uint32_t i = 0; i < all->count; i++) all->member[i].kind->look(&all->member[i], now);
+}
+
+void members_at_rest(const struct members *all, hf_time now) {
+    for (uint32_t i = 0; i < all->count; i++) all->member[i].kind->at_rest(&all->member[i]);
+    for (uint32_t i = 0; i < all->budgets; i++) {
+        const struct budget_model *b = &all->budget[i];
+        if (b->exact) FUZZ_MUST(b->spent + hf_budget_available(b->budget, now) == b->config.burst);
+    }
+}
+
+void members_no_wedge(struct members *all, hf_time from) {
+    for (uint32_t i = 0; i < all->count; i++) {
+        if (all->member[i].kind->make == breaker_make) breaker_no_wedge(&all->member[i], from);
+    }
+}
+
+void members_free(struct members *all) {
+    for (uint32_t i = 0; i < all->count; i++) all->member[i].kind->free(&all->member[i]);
+    for (uint32_t i = 0; i < all->budgets; i++) hf_budget_free(all->budget[i].budget);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+#include "call/spy.h"
+
+#include "engine/policy.h"
+#include "fuzz.h"
+
+#include <string.h>
+
+struct spy {
+    hf_policy base;
+    hf_policy *inner;
+    struct member *member;
+    struct spies *spies;
+    uint32_t level;
+};
+
+static struct spy *spy_of(hf_policy *policy) { return (struct spy *)(void *)policy; }
+
+static struct seat *seat_of(struct spy *s) { return &s->spies->seat[s->spies->stepping][s->level]; }
+
+static uint32_t starts_of(const struct spy *s) { return s->spies->starts[s->spies->stepping]; }
+
+static bool is_kind(const struct spy *s, const char *kind) { return strcmp(s->inner->ops->kind, kind) == 0; }
+
+/* ---- what may not change ---- */
+
+static hf_breaker_info window_of(const struct spy *s, hf_time now) {
+    hf_breaker_info info = {.struct_size = sizeof info};
+    if (is_kind(s, "breaker")) FUZZ_MUST(hf_breaker_snapshot(s->member->breaker, &info, now) == 0);
+    return info;
+}
+
+static void must_keep_window(const struct spy *s, const hf_breaker_info *before, hf_time now) {
+    hf_breaker_info after = window_of(s, now);
+    if (after.generation != before->generation) return; /* a probe's lease had ended, or the like */
+    FUZZ_MUST(after.total == before->total && after.failures == before->failures);
+    FUZZ_MUST(after.slow == before->slow && after.consecutive == before->consecutive);
+}
+
+/* ---- the five questions ---- */
+
+static int spy_admit(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
+    struct spy *s = spy_of(policy);
+    struct seat *seat = seat_of(s);
+    FUZZ_MUST(!seat->open);
+    hf_breaker_info before = window_of(s, x->now);
+    int verdict = s->inner->ops->admit == NULL ? HF__PASS : s->inner->ops->admit(s->inner, frame, x);
+    seat->parked = verdict == HF__PARK;
+    switch (verdict) {
+    case HF__PASS: *seat = (struct seat){.open = true, .passes = 1, .starts_before = starts_of(s)}; break;
+    case HF__PARK: FUZZ_MUST(x->at > x->now); break;
+    default:
+        FUZZ_MUST(verdict == HF__TURN);
+        FUZZ_MUST(x->at > x->now && x->reason != HF_REASON_NONE);
+        must_keep_window(s, &before, x->now);
+    }
+    return verdict;
+}
+
+static void spy_leave(hf_policy *policy, struct hf_frame *frame) {
+    struct spy *s = spy_of(policy);
+    FUZZ_MUST(seat_of(s)->parked && !seat_of(s)->open);
+    seat_of(s)->parked = false;
+    if (s->inner->ops->leave != NULL) s->inner->ops->leave(s->inner, frame);
+}
+
+/* A retry never comes early: not before the shortest back-off, the hint, or the instant a rejection named;
+ * and never more often than it may. */
+static void check_rerun(const struct spy *s, const struct seat *seat, const struct hf_x *asked, hf_time at) {
+    const hf_retry_config *c = &s->member->as_retry;
+    FUZZ_MUST(asked->may_rerun && at >= asked->now && at < asked->deadline);
+    FUZZ_MUST(!(asked->outcome.flags & HF_COMMITTED));
+    if (!is_kind(s, "retry")) return;
+    FUZZ_MUST(c->max_attempts == HF_RETRY_UNLIMITED || seat->passes < c->max_attempts);
+    FUZZ_MUST(at - asked->now >= hf_backoff_delay(&c->backoff, seat->passes, 0, 0)); /* the lowest draw */
+    if (asked->rejected) {
+        FUZZ_MUST(c->retry_rejected && at > asked->now);
+        if (asked->retry_at != HF_NEVER) FUZZ_MUST(at >= asked->retry_at);
+    } else {
+        FUZZ_MUST(asked->outcome.flags & HF_RETRYABLE);
+        FUZZ_MUST(at - asked->now >= asked->outcome.retry_after_ns);
+    }
+}
+
+static void charge_model(const struct spy *s, const struct seat *seat, const struct hf_x *asked) {
+    struct budget_model *budget = s->member->budget;
+    if (!is_kind(s, "retry") || budget == NULL) return;
+    bool reached = starts_of(s) > seat->starts_before;
+    if (reached && seat->passes > 1) budget->spent++;
+    if (asked->outcome.resends > 0) budget->exact = false;
+}
+
+static int spy_settle(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
+    struct spy *s = spy_of(policy);
+    struct seat *seat = seat_of(s);
+    FUZZ_MUST(seat->open);
+    struct hf_x asked = *x;
+    hf_breaker_info before = window_of(s, x->now);
+    charge_model(s, seat, &asked);
+    int verdict = s->inner->ops->settle == NULL ? HF__PASS : s->inner->ops->settle(s->inner, frame, x);
+    bool reached = starts_of(s) > seat->starts_before;
+    if (!reached || asked.outcome.kind == HF_NEUTRAL) must_keep_window(s, &before, x->now);
+    switch (verdict) {
+    case HF__PASS: seat->open = false; break;
+    case HF__RERUN:
+        check_rerun(s, seat, &asked, x->at);
+        s->spies->again[s->spies->stepping] = true;
+        seat->passes++;
+        seat->starts_before = starts_of(s);
+        break;
+    default:
+        FUZZ_MUST(verdict == HF__RUN);
+        FUZZ_MUST(asked.may_run && x->run != NULL && asked.outcome.kind != HF_SUCCESS);
+        FUZZ_MUST(!(asked.outcome.flags & HF_COMMITTED));
+        s->spies->again[s->spies->stepping] = true;
+        seat->open = false; /* its place is taken by what runs */
+    }
+    return verdict;
+}
+
+static int spy_due(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
+    struct spy *s = spy_of(policy);
+    FUZZ_MUST(seat_of(s)->open && s->inner->ops->due != NULL);
+    FUZZ_MUST(frame->at <= x->now);
+    return s->inner->ops->due(s->inner, frame, x);
+}
+
+static bool spy_keeps(hf_policy *policy, const struct hf_frame *frame, const struct hf_x *x) {
+    struct spy *s = spy_of(policy);
+    return s->inner->ops->keeps != NULL && s->inner->ops->keeps(s->inner, frame, x);
+}
+
+static void spy_destroy(hf_policy *policy) {
+    hf__policy_unref(spy_of(policy)->inner);
+    free(policy);
+}
+
+static const struct hf__policy_ops spy_ops = {.kind = "spy",
+                                              .admit = spy_admit,
+                                              .leave = spy_leave,
+                                              .settle = spy_settle,
+                                              .due = spy_due,
+                                              .keeps = spy_keeps,
+                                              .destroy = spy_destroy};
+
+void spies_reset(struct spies *spies) { memset(spies, 0, sizeof *spies); }
+
+hf_policy *spy_new(struct spies *spies, struct member *member, uint32_t level) {
+    struct spy *s = calloc(1, sizeof *s);
+    FUZZ_MUST(s != NULL);
+    s->base.ops = &spy_ops;
+    atomic_init(&s->base.references, 1);
+    memcpy(s->base.name, member->policy->name, sizeof s->base.name); /* results name it */
+    s->inner = hf__policy_ref(member->policy);
+    s->member = member;
+    s->spies = spies;
+    s->level = level;
+    return &s->base;
+}
+
+void spies_at_rest(const struct spies *spies, uint32_t call) {
+    for (uint32_t i = 0; i < HF_MAX_POLICIES; i++) {
+        FUZZ_MUST(!spies->seat[call][i].open && !spies->seat[call][i].parked);
+    }
+}
