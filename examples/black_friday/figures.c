@@ -59,7 +59,9 @@ static void add_order(const struct order *order, double dead_at, double back_at,
 /* The first half second after payments came back from which on every half second completes 99 %. */
 static double seconds_to_recover(const struct plan *plan, double back_at) {
     double recovered = 0;
-    for (double from = back_at; from < plan->seconds; from += BUCKET_S) {
+    int buckets = (int)ceil((plan->seconds - back_at) / BUCKET_S);
+    for (int bucket = 0; bucket < buckets; bucket++) {
+        double from = back_at + bucket * BUCKET_S;
         int arrived = 0, completed = 0;
         for (int i = 0; i < plan->count; i++) {
             const struct order *order = &plan->orders[i];

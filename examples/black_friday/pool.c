@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#define STACK_BYTES (256 * 1024)
+#define STACK_BYTES ((size_t)256 * 1024)
 
 /* What became of an order that its customer waited for. One that was paid in time but not finished in time was
  * lost to the recommendations. */

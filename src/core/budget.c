@@ -6,7 +6,7 @@
 #define TIME_MASK ((UINT64_C(1) << (64 - MISSING_BITS)) - 1)
 #define TOKEN 1000u
 
-_Static_assert(10000u * TOKEN <= MISSING_MASK, "the largest burst fits");
+_Static_assert(UINT64_C(10000) * TOKEN <= MISSING_MASK, "the largest burst fits");
 
 static uint32_t missing_of(uint64_t word) { return (uint32_t)(word & MISSING_MASK); }
 

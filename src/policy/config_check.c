@@ -54,7 +54,7 @@ int hf__policy_alloc(void **out, size_t size, const struct hf__policy_ops *ops, 
         return hf__error_set(error, HF_E_NOMEM, "%s \"%s\": no memory for %zu bytes", ops->kind, name, size);
     policy->ops = ops;
     atomic_init(&policy->references, 1);
-    memcpy(policy->name, name, strlen(name)); /* the rest is zero */
+    memcpy(policy->name, name, strlen(name) + 1);
     *out = policy;
     return 0;
 }

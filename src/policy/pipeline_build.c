@@ -43,7 +43,7 @@ int hf_pipeline_new(hf_pipeline **out_pipeline, const char *name, hf_policy *con
     hf_pipeline *pipeline = calloc(1, sizeof *pipeline);
     if (pipeline == NULL) return hf__error_set(error, HF_E_NOMEM, "pipeline \"%s\": no memory", name);
     atomic_init(&pipeline->references, 1);
-    memcpy(pipeline->name, name, strlen(name));
+    memcpy(pipeline->name, name, strlen(name) + 1);
     pipeline->count = (uint32_t)count;
     for (size_t i = 0; i < count; i++) pipeline->policies[i] = hf__policy_ref(policies[i]);
     *out_pipeline = pipeline;

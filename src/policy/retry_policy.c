@@ -124,7 +124,8 @@ static int check_backoff(const char *name, const hf_backoff_config *c, hf_error 
     }
     if (rc == 0) rc = hf__check_range("retry", name, "backoff.jitter_ppm", c->jitter_ppm, 0, HF_PPM, 0, NULL, error);
     if (rc == 0) {
-        rc = hf__check_range("retry", name, "backoff.factor_ppm", c->factor_ppm, HF_PPM, 100 * HF_PPM, 0, NULL, error);
+        rc = hf__check_range("retry", name, "backoff.factor_ppm", c->factor_ppm, HF_PPM, INT64_C(100) * HF_PPM, 0, NULL,
+                             error);
     }
     if (rc == 0) rc = hf__check_range("retry", name, "backoff.base_ms", c->base_ms, 0, HF__DAY_MS, 0, NULL, error);
     if (rc == 0)

@@ -64,7 +64,7 @@ static void overload_is_real_and_abandoned_work_goes_on(void **state) {
         snprintf(headers[i], sizeof headers[i], "X-Order: %d", i);
         /* The first five leave long before their turn is over. */
         askers[i] = (struct asker){.path = "/pay", .header = headers[i], .timeout_ms = i < 5 ? 60 : 5000};
-        pthread_create(&threads[i], NULL, ask_in_thread, &askers[i]);
+        assert_int_equal(pthread_create(&threads[i], NULL, ask_in_thread, &askers[i]), 0);
         sleep_ms(5);
     }
     for (int i = 0; i < 8; i++) pthread_join(threads[i], NULL);
@@ -125,7 +125,7 @@ static void it_stops_cleanly_while_requests_hang_and_wait(void **state) {
     struct asker askers[4];
     for (int i = 0; i < 4; i++) {
         askers[i] = (struct asker){.path = i % 2 ? "/hang" : "/slow", .timeout_ms = 10000};
-        pthread_create(&threads[i], NULL, ask_in_thread, &askers[i]);
+        assert_int_equal(pthread_create(&threads[i], NULL, ask_in_thread, &askers[i]), 0);
     }
     for (int i = 0;
          i < 100 && mockd_count(&mockd, "/hang total requests") + mockd_count(&mockd, "/slow total requests") < 4; i++)

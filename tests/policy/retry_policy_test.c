@@ -281,7 +281,8 @@ static void retries_stay_below_their_bound(void **state) {
             now += hf__rng_between(hf__rng_next(&rng), 0, 30 * MS);
             if (hf__rng_next(&rng) % 2) hf__budget_deposit_one(budget), calls++;
             else granted += hf__budget_take(budget, now);
-            int64_t bound_ppm = (int64_t)burst * HF_PPM + calls * ratio + (now - start) / 1000 * min + min * 1000;
+            int64_t bound_ppm =
+                (int64_t)burst * HF_PPM + calls * ratio + (now - start) / 1000 * min + min * INT64_C(1000);
             assert_true(granted * HF_PPM <= bound_ppm);
         }
         assert_true(granted >= (int64_t)burst);
@@ -303,7 +304,7 @@ static void threads_are_not_granted_more_than_there_is(void **state) {
     hf_retry_config c = plain_retry(1);
     build(&c, 0, 0, 1000, NULL);
     pthread_t threads[4];
-    for (int i = 0; i < 4; i++) pthread_create(&threads[i], NULL, take_many, budget);
+    for (int i = 0; i < 4; i++) assert_int_equal(pthread_create(&threads[i], NULL, take_many, budget), 0);
     for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
     assert_int_equal(atomic_load(&granted_by_threads), 1000);
 }

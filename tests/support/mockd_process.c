@@ -117,7 +117,11 @@ static char *ask(const struct mockd *mockd, const char *path, const char *post, 
     snprintf(url, sizeof url, "%s%s", mockd->url, path);
     CURL *easy = curl_easy_init();
     char *text = calloc(1, 1);
-    if (easy == NULL || text == NULL) return NULL;
+    if (easy == NULL || text == NULL) {
+        free(text);
+        curl_easy_cleanup(easy);
+        return NULL;
+    }
     curl_easy_setopt(easy, CURLOPT_URL, url);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, 5000L);

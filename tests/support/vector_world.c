@@ -209,7 +209,7 @@ bool vector_check_config(struct vector_world *w, const char *object_text, bool v
     snprintf(text, sizeof text, "%s", object_text);
     char *object = fine ? strtok_r(text, " ", &save) : NULL;
     if (object == NULL) fine = vector_fault(w, "syntax: expected an object and its keys in the brackets");
-    fine = fine && vector_config_init(w, object, &config) &&
+    fine = fine && object != NULL && vector_config_init(w, object, &config) &&
            vector_config_apply(w, object, strtok_r(NULL, "", &save), &config, &field);
     if (fine) {
         int rc = make(other, object, object, &config, &error);

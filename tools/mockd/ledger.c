@@ -16,10 +16,11 @@ static int compare(const void *a, const void *b) {
 }
 
 static struct account *make(const char *id) {
-    struct account *account = malloc(sizeof *account + strlen(id) + 1);
+    size_t bytes = strlen(id) + 1;
+    struct account *account = malloc(sizeof *account + bytes);
     if (account == NULL) return NULL;
     account->effects = 0;
-    strcpy(account->id, id);
+    memcpy(account->id, id, bytes);
     return account;
 }
 
