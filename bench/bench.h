@@ -15,23 +15,41 @@
 typedef void bench_loop(uint64_t n);
 
 struct bench_series {
-    const char *name;   /* as in bench/instructions.txt */
+    const char *name; /* as in bench/instructions.txt */
     bench_loop *loop;
-    uint32_t threads;   /* 1 or 2; two run the same loop on the same objects */
-    bool loop_is_timed; /* its instructions depend on the speed of the machine */
+    uint32_t threads;            /* 1 or 2; two run the same loop on the same objects */
+    bool loop_is_timed;          /* its instructions depend on the speed of the machine */
     double ns[BENCH_ROUNDS_MAX]; /* per iteration, of each round */
 };
 
 /* The list of series (series.c); index them with the enum. */
 enum bench_id {
-    XADD, XADD_2T, CLOCK, NULL_CALL, NULL_CALL_2T,
-    RUN_EMPTY, RUN_EMPTY_2T,
-    RUN_BREAKER, RUN_BREAKER_2T, RUN_CONSECUTIVE, RUN_CONSECUTIVE_2T,
-    RUN_FAILING_2T, RUN_OPEN,
-    RUN_BULKHEAD, RUN_RETRY,
-    RUN_THREE, RUN_THREE_2T, RUN_THREE_RESULT, RUN_THREE_DEADLINE,
-    RUN_SIX, RUN_SIX_2T, STEP_SIX,
-    WORK, WORK_2T, WORK_BREAKER, WORK_BREAKER_2T,
+    XADD,
+    XADD_2T,
+    CLOCK,
+    NULL_CALL,
+    NULL_CALL_2T,
+    RUN_EMPTY,
+    RUN_EMPTY_2T,
+    RUN_BREAKER,
+    RUN_BREAKER_2T,
+    RUN_CONSECUTIVE,
+    RUN_CONSECUTIVE_2T,
+    RUN_FAILING_2T,
+    RUN_OPEN,
+    RUN_BULKHEAD,
+    RUN_RETRY,
+    RUN_THREE,
+    RUN_THREE_2T,
+    RUN_THREE_RESULT,
+    RUN_THREE_DEADLINE,
+    RUN_SIX,
+    RUN_SIX_2T,
+    STEP_SIX,
+    WORK,
+    WORK_2T,
+    WORK_BREAKER,
+    WORK_BREAKER_2T,
     BENCH_SERIES
 };
 extern struct bench_series bench_series[BENCH_SERIES];

@@ -91,7 +91,8 @@ static uint64_t count_system_calls(void) {
     bool entering = true;
     waitpid(child, &status, 0);
     ptrace(PTRACE_SETOPTIONS, child, NULL, (void *)(long)PTRACE_O_TRACESYSGOOD);
-    while (ptrace(PTRACE_SYSCALL, child, NULL, NULL) == 0 && waitpid(child, &status, 0) == child && WIFSTOPPED(status)) {
+    while (ptrace(PTRACE_SYSCALL, child, NULL, NULL) == 0 && waitpid(child, &status, 0) == child &&
+           WIFSTOPPED(status)) {
         if (WSTOPSIG(status) != (SIGTRAP | 0x80)) continue;
         struct __ptrace_syscall_info info;
         ptrace(PTRACE_GET_SYSCALL_INFO, child, (void *)sizeof info, &info);
@@ -122,7 +123,8 @@ static uint64_t count_shared_writes(void) {
     hf_timeout *timeout;
     hf_pipeline *pipeline;
     use_arena = true;
-    if (hf_breaker_new(&breaker, "breaker", NULL, &error) < 0 || hf_retry_new(&retry, "retry", NULL, NULL, &error) < 0 ||
+    if (hf_breaker_new(&breaker, "breaker", NULL, &error) < 0 ||
+        hf_retry_new(&retry, "retry", NULL, NULL, &error) < 0 ||
         hf_timeout_new(&timeout, "timeout", NULL, &error) < 0) {
         abort();
     }

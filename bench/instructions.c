@@ -79,7 +79,9 @@ static int compare(glob_t *dumps, const char *kept_file, bool keep) {
             grown += grew;
             if (out != NULL) fprintf(out, "%-24s %.0f\n", found.name, found.instructions);
             printf("%-24s %12.0f %12.0f%s\n", found.name, found.instructions, kept,
-                   kept == 0 ? "  new" : grew ? "  WARNING: grew by more than 5 %" : "");
+                   kept == 0 ? "  new"
+                   : grew    ? "  WARNING: grew by more than 5 %"
+                             : "");
         }
     }
     if (out != NULL) fclose(out);

@@ -59,9 +59,9 @@ static void make_six(void) {
     must(hf_bulkhead_new(&bulkhead_six, "bulkhead", NULL, &error), &error);
     breaker_six = make_breaker("breaker", 0);
     must(hf_timeout_new(&attempt_six, "attempt", NULL, &error), &error);
-    hf_policy *order[] = {hf_fallback_policy(fallback_six), hf_timeout_policy(total_six), hf_retry_policy(retry_six),
-                          hf_bulkhead_policy(bulkhead_six), hf_breaker_policy(breaker_six),
-                          hf_timeout_policy(attempt_six)};
+    hf_policy *order[] = {hf_fallback_policy(fallback_six), hf_timeout_policy(total_six),
+                          hf_retry_policy(retry_six),       hf_bulkhead_policy(bulkhead_six),
+                          hf_breaker_policy(breaker_six),   hf_timeout_policy(attempt_six)};
     six = make_pipeline("six", order, 6);
 }
 
@@ -94,8 +94,8 @@ void bench_setup(void) {
 }
 
 void bench_teardown(void) {
-    hf_pipeline *pipelines[] = {empty, with_breaker, with_consecutive, with_failing, with_opened,
-                                with_bulkhead, with_retry, three, six};
+    hf_pipeline *pipelines[] = {
+        empty, with_breaker, with_consecutive, with_failing, with_opened, with_bulkhead, with_retry, three, six};
     for (size_t i = 0; i < sizeof pipelines / sizeof pipelines[0]; i++) hf_pipeline_free(pipelines[i]);
     hf_breaker *breakers[] = {breaker, consecutive, failing, opened, breaker_three, breaker_six};
     for (size_t i = 0; i < sizeof breakers / sizeof breakers[0]; i++) hf_breaker_free(breakers[i]);
@@ -219,7 +219,7 @@ static void calibrate_work(void) {
         int64_t took = bench_now() - begin;
         if (took < best) best = took;
     }
-    work_steps = (int)(work_steps * WORK_NS * 20 / best);
+    work_steps = (int)((int64_t)work_steps * WORK_NS * 20 / best);
 }
 
 void bench_six_once(void) { bench_run_on(six, 1); }

@@ -21,15 +21,16 @@ static void replay_file(const char *path) {
         fprintf(stderr, "%s: %s\n", path, strerror(errno));
         exit(1);
     }
+    static uint8_t whole[LONGEST];
+    size_t size = fread(whole, 1, LONGEST, file);
     /* Exactly as long as the input, so that the address sanitizer sees a read past its end. */
-    uint8_t *whole = malloc(LONGEST);
-    size_t size = whole == NULL ? 0 : fread(whole, 1, LONGEST, file);
-    uint8_t *data = whole == NULL ? NULL : realloc(whole, size > 0 ? size : 1);
+    uint8_t *data = malloc(size > 0 ? size : 1);
     if (data == NULL || ferror(file)) {
         fprintf(stderr, "%s: cannot be read\n", path);
         exit(1);
     }
     fclose(file);
+    memcpy(data, whole, size);
     if (verbose) fprintf(stderr, "%s\n", path);
     LLVMFuzzerTestOneInput(data, size);
     free(data);
