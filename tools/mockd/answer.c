@@ -85,6 +85,7 @@ static void add_headers(struct MHD_Response *response, const char *list) {
         char *bar = strstr(part, " | ");
         if (bar != NULL) *bar = '\0';
         char *value = strchr(part, ':');
+        if (value == NULL) return;
         *value++ = '\0';
         MHD_add_response_header(response, part, value + strspn(value, " "));
         part = bar == NULL ? NULL : bar + 3;

@@ -8,7 +8,7 @@
 
 #include <microhttpd.h>
 
-#define MAX_ECHO (1024 * 1024) /* bytes of a request's body that are kept for echo */
+#define MAX_ECHO ((size_t)1024 * 1024) /* bytes of a request's body that are kept for echo */
 
 struct request {
     struct server *server;

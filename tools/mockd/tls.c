@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#define HOUR 3600
+#define HOUR (time_t)3600
 
 struct party {
     gnutls_x509_privkey_t key;
