@@ -56,7 +56,7 @@ abi := 0
 # ---- the house, bottom up ------------------------------------------------------------------------
 base   := errors num rng
 core   := backoff breaker breaker_window budget bulkhead retry
-engine := call policy result
+engine := call policy result trunk
 os     := error_text monotonic random_seed waiter wall
 policy := backoff_config breaker_config breaker_policy budget_policy bulkhead_line bulkhead_policy config_check fallback_policy \
           pipeline_build retry_policy timeout_policy

@@ -14,7 +14,7 @@ allowed() {
     engine) echo 'base/ engine/' ;;
     policy) echo 'base/ core/ engine/policy.h engine/pipeline.h policy/ os/' ;;
     os)     echo 'base/ os/' ;;
-    drive)  echo 'base/ engine/result.h os/ drive/' ;;
+    drive)  echo 'base/ engine/result.h engine/trunk.h os/ drive/' ;;
     http)   echo 'base/ engine/result.h engine/pipeline.h os/ drive/ http/' ;;
     esac
 }

@@ -45,7 +45,7 @@ typedef struct hf_attempt_record {
     uint32_t number;      /* 1 = the first */
     int32_t kind;         /* hf_kind as the policies counted it */
     int32_t code;         /* as reported */
-    uint32_t duration_us; /* from start to report, saturating */
+    uint32_t duration_us; /* from start to report, saturating; 0 when the clock was not read, see hf_run */
 } hf_attempt_record;
 
 /* The last this many attempts are recorded. */

@@ -7,6 +7,8 @@
 /* A clock is how to read it and, for a virtual one, how to wait on it. */
 struct hf_clock {
     hf_time (*now)(const struct hf_clock *clock);
+    /* A cheap reading that lags behind `now` by a few milliseconds at most; NULL when there is none. */
+    hf_time (*coarse)(const struct hf_clock *clock);
     /* Advances a virtual clock to `until` at once. NULL for the system's clock, on which drivers
      * really wait. */
     void (*wait)(const struct hf_clock *clock, hf_time until);

@@ -6,6 +6,7 @@
 #include "drive/clock.h"
 #include "drive/seed.h"
 #include "engine/result.h"
+#include "engine/trunk.h"
 #include "os/waiter.h"
 
 #include <holdfast/call.h>
@@ -86,6 +87,60 @@ static void drive(struct runner *runner) {
     }
 }
 
+/* ---- the healthy call ---- */
+
+#define LEFT 1 /* no status: the general path goes on */
+
+/* The coarse clock lags by one tick. A deadline that is further away than this by it has not passed. */
+#define COARSE_LAG (50 * HF_MILLISECOND)
+
+/* Has `deadline` certainly not passed? Seldom needs the clock itself. */
+static bool surely_in_time(const struct runner *runner, hf_time deadline) {
+    if (deadline == HF_NEVER) return true;
+    const hf_clock *clock = runner->options.clock;
+    return clock->coarse != NULL && clock->coarse(clock) < deadline - COARSE_LAG;
+}
+
+static bool go_down(struct runner *runner, struct hf__trunk *trunk) {
+    int answer = hf__trunk_down(trunk);
+    while (answer == HF__TRUNK_NEED_NOW) {
+        trunk->x.now = now_of(runner);
+        answer = hf__trunk_down(trunk);
+    }
+    return answer == HF__TRUNK_GOES;
+}
+
+static void go_up(struct runner *runner, struct hf__trunk *trunk) {
+    while (hf__trunk_up(trunk) == HF__TRUNK_NEED_NOW) trunk->x.now = now_of(runner);
+}
+
+/* Runs a call as far as it is healthy. `timed`: the caller wants to know how long it took. Returns 0 when it
+ * is over, or LEFT. */
+static int run_trunk(struct runner *runner, struct hf__trunk *trunk, bool timed, hf_result *out_result) {
+    if (!go_down(runner, trunk)) return LEFT;
+    hf_time started_at = trunk->x.now;
+    hf_step step = {.number = 1, .deadline_at = trunk->x.deadline};
+    hf_outcome outcome = run_attempt(runner, &step, started_at == HF__NO_TIME ? HF_NEVER : started_at);
+    hf_time now = HF__NO_TIME;
+    bool plain = hf__trunk_plain(trunk, &outcome) && !hf_cancel_raised(runner->options.cancel);
+    if (!plain || timed || trunk->pipeline->up_needs_now || !surely_in_time(runner, trunk->x.deadline)) {
+        now = now_of(runner);
+        plain = plain && now < trunk->x.deadline;
+    }
+    if (!plain) {
+        hf__trunk_leave(trunk, started_at == HF__NO_TIME ? now : started_at);
+        if (hf_cancel_raised(runner->options.cancel)) hf_call_cancel(&runner->call);
+        (void)hf_call_report(&runner->call, 1, outcome, now);
+        return LEFT;
+    }
+    hf__trunk_turn(trunk, outcome, now);
+    go_up(runner, trunk);
+    if (out_result != NULL) hf__result_of_success(out_result, outcome, hf__left(now, started_at));
+    return 0;
+}
+
+/* ---- the call ---- */
+
 /* Fills in what the caller left to us; false for options of an unknown size. */
 static bool resolve(hf_run_options *out, const hf_run_options *given) {
     hf_run_options_init(out);
@@ -93,6 +148,7 @@ static bool resolve(hf_run_options *out, const hf_run_options *given) {
         if (given->struct_size == 0 || given->struct_size > sizeof *out) return false;
         memcpy(out, given, given->struct_size);
     }
+    if (out->priority >= HF_PRIORITIES) return false;
     out->clock = hf__clock_or_default(out->clock);
     if (out->seed == HF_SEED_AUTO) out->seed = hf__seed_next();
     return true;
@@ -106,20 +162,31 @@ static int refuse(hf_result *out_result) {
 int hf_run(hf_pipeline *pipeline, hf_operation *operation, void *arg, const hf_run_options *options,
            hf_result *out_result) {
     struct runner runner;
+    struct hf__trunk trunk;
     runner.operation = operation;
     runner.arg = arg;
     hf__waiter_init(&runner.waiter);
     if (pipeline == NULL || operation == NULL || !resolve(&runner.options, options)) return refuse(out_result);
-    hf_time now = now_of(&runner);
-    hf_call_options call_options;
-    hf_call_options_init(&call_options);
-    call_options.priority = runner.options.priority;
-    call_options.tag = runner.options.tag;
-    call_options.wake = hf__waiter_wake;
-    call_options.wake_arg = &runner.waiter;
-    call_options.seed = runner.options.seed;
-    call_options.deadline_at = hf__min(runner.options.deadline_at, hf__add(now, hf__max(runner.options.timeout_ns, 0)));
-    if (hf_call_begin(&runner.call, pipeline, &call_options, now) < 0) return refuse(out_result);
+    const hf_run_options *o = &runner.options;
+    hf_call_options call_options = {
+        .struct_size = (uint32_t)sizeof call_options,
+        .priority = o->priority,
+        .deadline_at = o->deadline_at,
+        .seed = o->seed,
+        .wake = hf__waiter_wake,
+        .wake_arg = &runner.waiter,
+        .tag = o->tag,
+    };
+    hf_time now = HF__NO_TIME;
+    bool timed = out_result != NULL, limited = o->timeout_ns != HF_NEVER || o->deadline_at != HF_NEVER;
+    if (timed || limited || pipeline->down_needs_now) now = now_of(&runner);
+    if (limited) call_options.deadline_at = hf__min(o->deadline_at, hf__add(now, hf__max(o->timeout_ns, 0)));
+    if (hf_cancel_raised(o->cancel) || call_options.deadline_at <= now) {
+        (void)hf_call_begin(&runner.call, pipeline, &call_options, now);
+    } else {
+        hf__trunk_begin(&trunk, &runner.call, pipeline, &call_options, now);
+        if (run_trunk(&runner, &trunk, timed, out_result) == 0) return 0;
+    }
     drive(&runner);
     int status = hf_call_end(&runner.call, out_result); /* after it nobody wakes */
     hf__waiter_fini(&runner.waiter);

@@ -2,6 +2,7 @@
 #include "engine/call_state.h"
 
 #include "base/num.h"
+#include "engine/result.h"
 
 #include <assert.h>
 #include <stddef.h>
@@ -130,47 +131,68 @@ static int wait_until(hf_step *step, hf_time at) {
     return HF_STEP_WAIT;
 }
 
-/* Orders what runs next: an attempt, or `fallback`. */
-static int start(struct hf__call *c, hf_step *step, hf_fallback_function *fallback) {
+/* What runs next is under way: an attempt, or a fallback. */
+static void run(struct hf__call *c, bool fallback) {
     c->phase = HF__RUNNING;
-    c->in_fallback = fallback != NULL;
+    c->in_fallback = fallback;
     c->stop_ordered = c->stop_told = false;
     c->cut_level = HF__NO_LEVEL;
-    step->attempt = ++c->serial;
-    step->fallback = fallback;
-    step->deadline_at = nearest_due(c, c->level);
-    if (fallback != NULL) return HF_STEP_RUN;
-    step->number = ++c->attempts;
-    c->started_at = c->now;
+    c->serial++;
+}
+
+void hf__call_started(struct hf__call *c, hf_time at) {
+    run(c, false);
+    c->attempts++;
+    c->record[c->attempts % HF_RESULT_ATTEMPTS_MAX].number = 0; /* not reported yet */
+    c->started_at = at;
     c->rejected = false;
+}
+
+static int order_start(struct hf__call *c, hf_step *step) {
+    hf__call_started(c, c->now);
+    step->attempt = c->serial;
+    step->number = c->attempts;
+    step->deadline_at = nearest_due(c, c->level);
     return HF_STEP_START;
 }
 
-/* Asks the next policy inward. */
-static int admit(struct hf__call *c, hf_step *step) {
-    if (c->level == c->pipeline->count) return start(c, step, NULL);
-    hf_policy *policy = c->pipeline->policies[c->level];
-    struct hf_frame *frame = &c->frame[c->level];
-    struct hf_x x = make_x(c, c->level);
-    int verdict = policy->ops->admit == NULL ? HF__PASS : policy->ops->admit(policy, frame, &x);
-    c->flags |= x.flags;
+static int order_run(struct hf__call *c, hf_step *step, hf_fallback_function *fallback) {
+    run(c, true);
+    step->attempt = c->serial;
+    step->fallback = fallback;
+    step->deadline_at = nearest_due(c, c->level);
+    return HF_STEP_RUN;
+}
+
+void hf__call_admitted(struct hf__call *c, int verdict, const struct hf_x *x) {
+    c->flags |= x->flags;
     if (verdict == HF__PARK) {
         c->phase = HF__PARKED;
-        return wait_until(step, hf__min(x.at, nearest_due(c, live_levels(c))));
+        return;
     }
-    c->phase = HF__ADMIT;
     if (verdict == HF__PASS) {
-        frame->at = x.at;
-        c->level++;
-        return 0;
+        c->phase = HF__ADMIT;
+        c->frame[c->level++].at = x->at;
+        return;
     }
     assert(verdict == HF__TURN);
     c->outcome = hf_neutral(0);
     c->rejected = true;
-    c->retry_at = x.at;
-    give_reason(c, x.reason, c->level);
+    c->retry_at = x->at;
+    give_reason(c, x->reason, c->level);
     c->phase = HF__RISE;
-    return 0;
+}
+
+/* Asks the next policy inward. */
+static int admit(struct hf__call *c, hf_step *step) {
+    if (c->level == c->pipeline->count) return order_start(c, step);
+    hf_policy *policy = c->pipeline->policies[c->level];
+    struct hf_frame *frame = &c->frame[c->level];
+    if (c->phase != HF__PARKED) hf__frame_clear(frame);
+    struct hf_x x = make_x(c, c->level);
+    int verdict = policy->ops->admit == NULL ? HF__PASS : policy->ops->admit(policy, frame, &x);
+    hf__call_admitted(c, verdict, &x);
+    return verdict == HF__PARK ? wait_until(step, hf__min(x.at, nearest_due(c, live_levels(c)))) : 0;
 }
 
 /* Settles the innermost open policy. */
@@ -198,7 +220,7 @@ static int rise(struct hf__call *c, hf_step *step) {
     case HF__RUN:
         assert(x.may_run && x.run != NULL);
         c->level = level;
-        return start(c, step, x.run);
+        return order_run(c, step, x.run);
     default:
         assert(verdict == HF__PASS);
         c->level = level;
@@ -209,7 +231,6 @@ static int rise(struct hf__call *c, hf_step *step) {
 /* Waits for resume_at, then begins a fresh pass inside the policy that asked for it. */
 static int hold(struct hf__call *c, hf_step *step) {
     if (c->now < c->resume_at) return wait_until(step, hf__min(c->resume_at, nearest_due(c, live_levels(c))));
-    memset(&c->frame[c->level], 0, (HF_MAX_POLICIES - c->level) * sizeof c->frame[0]);
     c->cut_level = HF__NO_LEVEL;
     c->rejected = true; /* until an attempt starts */
     c->retry_at = HF_NEVER;
@@ -268,12 +289,11 @@ static hf_outcome cut_off(struct hf__call *c, hf_outcome outcome) {
 }
 
 static void keep_record(struct hf__call *c, hf_outcome outcome) {
-    int64_t us = hf__left(c->now, c->started_at) / HF_MICROSECOND;
     hf_attempt_record *record = &c->record[c->attempts % HF_RESULT_ATTEMPTS_MAX];
     record->number = c->attempts;
     record->kind = outcome.kind;
     record->code = outcome.code;
-    record->duration_us = us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+    record->duration_us = hf__record_us(hf__left(c->now, c->started_at));
     c->reported++;
     c->last = outcome;
 }
@@ -376,6 +396,24 @@ void hf_call_options_init(hf_call_options *options) {
     options->deadline_at = HF_NEVER;
 }
 
+void hf__call_open(struct hf__call *c, hf_pipeline *pipeline, const hf_call_options *options, hf_time now) {
+    atomic_init(&c->cancel_requested, 0);
+    c->magic = HF__CALL_MAGIC;
+    c->pipeline = pipeline;
+    c->now = now;
+    c->deadline_at = options->deadline_at;
+    c->resume_at = c->started_at = c->retry_at = HF_NEVER;
+    c->level = 0;
+    c->cut_level = HF__NO_LEVEL;
+    c->cut_reason = c->ended = HF_REASON_NONE;
+    give_reason(c, HF_REASON_NONE, HF__NO_LEVEL);
+    c->flags = c->serial = c->attempts = c->reported = 0;
+    c->rejected = true; /* until an attempt starts */
+    c->in_fallback = c->stop_ordered = c->stop_told = false;
+    c->outcome = c->last = hf_neutral(0);
+    c->phase = HF__ADMIT;
+}
+
 int hf_call_begin(hf_call *call, hf_pipeline *pipeline, const hf_call_options *options, hf_time now) {
     hf_call_options chosen;
     hf_call_options_init(&chosen);
@@ -385,18 +423,7 @@ int hf_call_begin(hf_call *call, hf_pipeline *pipeline, const hf_call_options *o
         memcpy(&chosen, options, options->struct_size);
     }
     if (chosen.priority >= HF_PRIORITIES) return HF_E_INVALID;
-    struct hf__call *c = inside(call);
-    memset(c, 0, sizeof *c);
-    c->magic = HF__CALL_MAGIC;
-    c->pipeline = pipeline;
-    c->now = now;
-    c->deadline_at = chosen.deadline_at;
-    c->retry_at = HF_NEVER;
-    c->rng = chosen.seed;
-    c->caller = (struct hf__caller){chosen.wake, chosen.wake_arg, chosen.tag, chosen.priority};
-    c->cut_level = HF__NO_LEVEL;
-    c->rejected = true; /* until an attempt starts */
-    give_reason(c, HF_REASON_NONE, HF__NO_LEVEL);
-    c->phase = HF__ADMIT;
+    hf__call_claim(inside(call), &chosen);
+    hf__call_open(inside(call), pipeline, &chosen, now);
     return 0;
 }

@@ -59,6 +59,26 @@ struct hf__call {
 };
 _Static_assert(sizeof(struct hf__call) <= sizeof(hf_call), "hf_call holds this");
 
+/* ---- for the trunk ---- */
+
+/* First of all: what policies may keep a pointer to. `options` are complete. */
+static inline void hf__call_claim(struct hf__call *c, const hf_call_options *options) {
+    c->rng = options->seed;
+    c->caller = (struct hf__caller){options->wake, options->wake_arg, options->tag, options->priority};
+}
+
+/* The rest, as after begin; the frames are cleared one by one as they are needed. */
+void hf__call_open(struct hf__call *c, hf_pipeline *pipeline, const hf_call_options *options, hf_time now);
+
+/* What follows from the verdict of policies[level], which was asked with `x`. */
+void hf__call_admitted(struct hf__call *c, int verdict, const struct hf_x *x);
+
+/* The next attempt was started at `at`. */
+void hf__call_started(struct hf__call *c, hf_time at);
+
+/* As a policy finds its frame when it is asked to admit. */
+static inline void hf__frame_clear(struct hf_frame *frame) { *frame = (struct hf_frame){.at = HF_NEVER}; }
+
 /* What hf_result_status will say of the call as it stands. */
 int hf__call_status(const struct hf__call *c);
 

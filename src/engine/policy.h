@@ -20,6 +20,14 @@
  *                success; only when `x->may_run`.
  *   due     the instant set by admit has come: TURN ends everything inside (a timeout), PASS does not.
  *   keeps   would settle return RERUN or RUN for this outcome? Must not change anything.
+ *   settle_ok  the short form of settle for a plain success on the trunk (engine/trunk.h): one with no flag,
+ *           no hint and no resend that came in time. PASS only. hf__nothing_on_success when settle has
+ *           nothing to do then; NULL when there is no short form.
+ *
+ * On the trunk the clock may not have been read: `x->now` is HF__NO_TIME. A policy is asked like that only
+ * if its `traits` say that it can cope; when it needs the time after all (a breaker that is not closed) its
+ * admit or settle_ok returns NEED_NOW and is asked again with it. What it had done before it said so it
+ * must remember in its frame.
  *
  * The functions run on the thread that steps the call, with no lock held by the engine. They read no
  * clock: `x->now` is the time, and it never goes back within one call; state shared between calls must
@@ -31,10 +39,16 @@
 
 #include <stdatomic.h>
 
-enum hf__verdict { HF__PASS = 0, HF__TURN, HF__PARK, HF__RERUN, HF__RUN };
+enum hf__verdict { HF__PASS = 0, HF__TURN, HF__PARK, HF__RERUN, HF__RUN, HF__NEED_NOW };
 
-/* The part of a call that belongs to one policy. Zeroed before each admit of a fresh pass; a RERUN
- * keeps the frame of the policy that asked for it and zeroes those inside. */
+#define HF__NO_TIME INT64_MIN /* as `now`: the clock was not read */
+
+/* Traits, for hf_policy.traits. */
+#define HF__ADMITS_TIMELESS 0x1u  /* admit copes with HF__NO_TIME */
+#define HF__SETTLES_TIMELESS 0x2u /* so does settle_ok */
+
+/* The part of a call that belongs to one policy. Zeroed before each admit, except when a parked call is
+ * asked again; a RERUN keeps the frame of the policy that asked for it. */
 struct hf_frame {
     hf_time at;       /* the engine's: when `due` is to be asked, HF_NEVER if not */
     uint64_t word[5]; /* the policy's own */
@@ -73,6 +87,7 @@ struct hf__policy_ops {
     int (*admit)(hf_policy *policy, struct hf_frame *frame, struct hf_x *x);
     void (*leave)(hf_policy *policy, struct hf_frame *frame);
     int (*settle)(hf_policy *policy, struct hf_frame *frame, struct hf_x *x);
+    int (*settle_ok)(hf_policy *policy, struct hf_frame *frame, struct hf_x *x);
     int (*due)(hf_policy *policy, struct hf_frame *frame, struct hf_x *x);
     bool (*keeps)(hf_policy *policy, const struct hf_frame *frame, const struct hf_x *x);
     void (*destroy)(hf_policy *policy); /* the last reference is gone; never NULL */
@@ -82,8 +97,12 @@ struct hf__policy_ops {
 struct hf_policy {
     const struct hf__policy_ops *ops;
     _Atomic uint32_t references;
+    uint32_t traits; /* HF__..._TIMELESS; set before the policy is put into a pipeline */
     char name[HF_NAME_MAX + 1];
 };
+
+/* As settle_ok: a plain success says nothing to this policy. Never called. */
+int hf__nothing_on_success(hf_policy *policy, struct hf_frame *frame, struct hf_x *x);
 
 /* Takes and gives back a reference; the last one destroys the policy. NULL is fine for unref. */
 hf_policy *hf__policy_ref(hf_policy *policy);

@@ -16,6 +16,14 @@ void hf__result_init(hf_result *result, int status) {
     r->retry_at = HF_NEVER;
 }
 
+void hf__result_of_success(hf_result *result, hf_outcome outcome, int64_t took_ns) {
+    hf__result_init(result, HF_OK);
+    struct hf__result *r = (struct hf__result *)(void *)result;
+    r->attempts = r->reported = 1;
+    r->outcome = outcome;
+    r->record[1] = (hf_attempt_record){1, HF_SUCCESS, outcome.code, hf__record_us(took_ns)};
+}
+
 int hf_result_status(const hf_result *result) { return inside(result)->status; }
 
 hf_reason hf_result_reason(const hf_result *result) { return (hf_reason)inside(result)->reason; }
@@ -92,7 +100,10 @@ void hf_call_result(const hf_call *call, hf_result *out_result) {
     r->retry_at = c->retry_at;
     r->outcome = c->last;
     r->reported = c->reported;
-    memcpy(r->record, c->record, sizeof r->record);
+    for (uint32_t i = 0; i < c->attempts && i < HF_RESULT_ATTEMPTS_MAX; i++) { /* others were never written */
+        uint32_t place = (c->attempts - i) % HF_RESULT_ATTEMPTS_MAX;
+        r->record[place] = c->record[place];
+    }
     if (c->reason_level != HF__NO_LEVEL) {
         memcpy(r->policy, c->pipeline->policies[c->reason_level]->name, sizeof r->policy);
     }

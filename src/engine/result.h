@@ -22,4 +22,13 @@ _Static_assert(sizeof(struct hf__result) <= sizeof(hf_result), "hf_result holds 
 /* A result that says only `status`: for calls that were refused before they began. */
 HF_API void hf__result_init(hf_result *result, int status);
 
+/* The result of a call whose first attempt was a success and took so long. */
+void hf__result_of_success(hf_result *result, hf_outcome outcome, int64_t took_ns);
+
+/* Microseconds for a record, saturating. */
+static inline uint32_t hf__record_us(int64_t ns) {
+    int64_t us = ns / HF_MICROSECOND;
+    return us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+}
+
 #endif

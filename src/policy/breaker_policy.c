@@ -211,6 +211,7 @@ static int breaker_admit(hf_policy *policy, struct hf_frame *frame, struct hf_x 
     struct ticket *ticket = (struct ticket *)(void *)frame->word;
     for (;;) {
         uint64_t control = control_of(b);
+        if (x->now == HF__NO_TIME && hf__control_unpack(control).state > HF_BREAKER_DISABLED) return HF__NEED_NOW;
         ticket->control = control;
         ticket->admitted_at = x->now;
         ticket->attempts = x->attempts;
@@ -276,7 +277,7 @@ static int32_t judge(const hf_breaker *b, const struct ticket *ticket, const str
         *out_slow = false;
         return HF_NEUTRAL;
     }
-    *out_slow = (x->outcome.flags & HF_SLOW) || took >= b->slow_call_ns;
+    *out_slow = (x->outcome.flags & HF_SLOW) || (b->slow_call_ns != HF_NEVER && took >= b->slow_call_ns);
     if (x->reason == HF_REASON_DEADLINE && b->slow_call_ns != HF_NEVER && took < b->slow_call_ns) return HF_NEUTRAL;
     return x->outcome.kind;
 }
@@ -314,10 +315,28 @@ static int breaker_settle(hf_policy *policy, struct hf_frame *frame, struct hf_x
     return HF__PASS;
 }
 
+/* A plain success. In a full window without a spot it changes nothing. */
+static int breaker_settle_ok(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
+    hf_breaker *b = breaker_of(policy);
+    const struct ticket *ticket = (const struct ticket *)(const void *)frame->word;
+    struct hf__control admitted = hf__control_unpack(ticket->control);
+    if (admitted.state == HF_BREAKER_CLOSED && b->slow_call_ns == HF_NEVER) {
+        uint64_t head = atomic_load(&b->head); /* (2) */
+        if (hf__window_clean(head) && hf__window_tag(head) == admitted.generation) return HF__PASS;
+    }
+    if (x->now == HF__NO_TIME) return HF__NEED_NOW;
+    return breaker_settle(policy, frame, x);
+}
+
 static void breaker_destroy(hf_policy *policy) { free(policy); }
 
 static const struct hf__policy_ops breaker_ops = {
-    .kind = "breaker", .admit = breaker_admit, .settle = breaker_settle, .destroy = breaker_destroy};
+    .kind = "breaker",
+    .admit = breaker_admit,
+    .settle = breaker_settle,
+    .settle_ok = breaker_settle_ok,
+    .destroy = breaker_destroy,
+};
 
 hf_policy *hf_breaker_policy(hf_breaker *breaker) { return breaker == NULL ? NULL : &breaker->base; }
 
@@ -335,6 +354,7 @@ static void apply(hf_breaker *b, const hf_breaker_config *c) {
         .probe_lease_ns = hf__ms_to_ns(c->probe_lease_ms),
     };
     b->slow_call_ns = hf__ms_to_ns(c->slow_call_ms);
+    if (b->slow_call_ns == HF_NEVER) b->base.traits = HF__ADMITS_TIMELESS | HF__SETTLES_TIMELESS;
     b->on_change = c->on_change;
     b->on_change_arg = c->on_change_arg;
 }

@@ -100,7 +100,7 @@ void hf__budget_give_back(hf_budget *budget) {
 }
 
 void hf__budget_charge_for(hf_budget *budget, uint32_t resends, hf_time now) {
-    if (budget->rules.unlimited) return;
+    if (budget->rules.unlimited || resends == 0) return;
     uint64_t seen = atomic_load_explicit(&budget->word, memory_order_relaxed);
     uint64_t next;
     do {

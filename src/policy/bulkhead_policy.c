@@ -129,6 +129,7 @@ static bool leave_line(hf_bulkhead *b, struct hf__place *place) {
 
 static int join_line(hf_bulkhead *b, struct hf__place *place, struct hf_x *x) {
     if (b->max_waiting == 0 || x->caller->wake == NULL) return turn(b, x, HF_REASON_FULL);
+    if (x->now == HF__NO_TIME) return HF__NEED_NOW;
     lock(b);
     uint64_t seen = word_of(b), next = 0;
     enum hf__join answer;
@@ -191,11 +192,14 @@ static void bulkhead_destroy(hf_policy *policy) {
     free(policy);
 }
 
-static const struct hf__policy_ops bulkhead_ops = {.kind = "bulkhead",
-                                                   .admit = bulkhead_admit,
-                                                   .leave = bulkhead_leave,
-                                                   .settle = bulkhead_settle,
-                                                   .destroy = bulkhead_destroy};
+static const struct hf__policy_ops bulkhead_ops = {
+    .kind = "bulkhead",
+    .admit = bulkhead_admit,
+    .leave = bulkhead_leave,
+    .settle = bulkhead_settle,
+    .settle_ok = bulkhead_settle,
+    .destroy = bulkhead_destroy,
+};
 
 /* ---- the handle ---- */
 
@@ -241,6 +245,7 @@ int hf_bulkhead_new(hf_bulkhead **out_bulkhead, const char *name, const hf_bulkh
         free(made);
         return rc;
     }
+    b->base.traits = HF__ADMITS_TIMELESS | HF__SETTLES_TIMELESS;
     atomic_init(&b->word, hf__bulkhead_word(chosen.max_concurrent));
     b->max_waiting = chosen.max_waiting;
     atomic_init(&b->wait_ms, narrow_wait(chosen.max_wait_ms));

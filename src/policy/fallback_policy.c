@@ -34,7 +34,12 @@ static bool fallback_keeps(hf_policy *policy, const struct hf_frame *frame, cons
 static void fallback_destroy(hf_policy *policy) { free(policy); }
 
 static const struct hf__policy_ops fallback_ops = {
-    .kind = "fallback", .settle = fallback_settle, .keeps = fallback_keeps, .destroy = fallback_destroy};
+    .kind = "fallback",
+    .settle = fallback_settle,
+    .settle_ok = hf__nothing_on_success,
+    .keeps = fallback_keeps,
+    .destroy = fallback_destroy,
+};
 
 int hf_fallback_new(hf_fallback **out_fallback, const char *name, hf_fallback_function *function, hf_error *error) {
     void *made = NULL;

@@ -46,6 +46,7 @@ int hf_pipeline_new(hf_pipeline **out_pipeline, const char *name, hf_policy *con
     memcpy(pipeline->name, name, strlen(name) + 1);
     pipeline->count = (uint32_t)count;
     for (size_t i = 0; i < count; i++) pipeline->policies[i] = hf__policy_ref(policies[i]);
+    hf__trunk_lay(pipeline);
     *out_pipeline = pipeline;
     return 0;
 }

@@ -61,6 +61,7 @@ static int retry_settle(hf_policy *policy, struct hf_frame *frame, struct hf_x *
     state->paid = false;
     if (!x->rejected) hf__budget_charge_for(retry->budget, x->outcome.resends, x->now);
     if (!x->may_rerun) return HF__PASS;
+    if (!x->rejected && !(x->outcome.flags & HF_RETRYABLE)) return HF__PASS; /* draws nothing, like settle_ok */
     struct hf__retry_answer answer = decide(retry, state, x);
     if (!answer.again) return give_up(x, answer.reason);
     if (x->outcome.flags & HF_COMMITTED) {
@@ -96,7 +97,13 @@ static void retry_destroy(hf_policy *policy) {
 }
 
 static const struct hf__policy_ops retry_ops = {
-    .kind = "retry", .admit = retry_admit, .settle = retry_settle, .keeps = retry_keeps, .destroy = retry_destroy};
+    .kind = "retry",
+    .admit = retry_admit,
+    .settle = retry_settle,
+    .settle_ok = hf__nothing_on_success,
+    .keeps = retry_keeps,
+    .destroy = retry_destroy,
+};
 
 void hf_retry_config_init(hf_retry_config *config) {
     *config = (hf_retry_config){
@@ -161,6 +168,7 @@ int hf_retry_new(hf_retry **out_retry, const char *name, const hf_retry_config *
         return rc;
     }
     *out_retry = made;
+    (*out_retry)->base.traits = HF__ADMITS_TIMELESS;
     (*out_retry)->config = chosen;
     (*out_retry)->budget = budget == NULL ? own : hf__budget_ref(budget);
     return 0;

@@ -178,7 +178,8 @@ static void explore(const struct stage *s, struct play *p) {
 }
 
 static uint64_t play_all(uint32_t actors, uint32_t limit, uint32_t then_limit, uint32_t impatient, bool resizer) {
-    struct play p = {.actors = actors, .max_waiting = actors, .limit = limit, .then_limit = then_limit, .impatient = impatient};
+    struct play p = {
+        .actors = actors, .max_waiting = actors, .limit = limit, .then_limit = then_limit, .impatient = impatient};
     struct stage s = {.word = hf__bulkhead_word(limit), .locked_by = -1};
     if (resizer) s.at[actors - 1] = RESIZE;
     explore(&s, &p);

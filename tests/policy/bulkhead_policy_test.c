@@ -410,8 +410,8 @@ static void many_threads_lose_no_slot(void **state) {
     for (size_t i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
     atomic_store(&closing, true);
     pthread_join(boss, NULL);
-    print_message("           %d done, %d full, %d too late, %d cancelled, at most %d inside\n", done, full, late, cancelled,
-                  most_inside);
+    print_message("           %d done, %d full, %d too late, %d cancelled, at most %d inside\n", done, full, late,
+                  cancelled, most_inside);
     assert_int_equal(done + full + late + cancelled, THREADS * ROUNDS);
     assert_true(done > 0);
     assert_true(most_inside <= MOST_SLOTS);
