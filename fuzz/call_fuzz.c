@@ -179,7 +179,7 @@ static hf_outcome outcome_of_work(struct slot *c, struct bytes *in) {
     if (!c->running || !c->fallback || (outcome.code & 1)) return outcome;
     hf_result failed;
     hf_call_result(&c->s.call, &failed);
-    return c->s.step.kind == HF_STEP_RUN ? c->s.step.fallback(NULL, &failed) : outcome;
+    return c->s.step.kind == HF_STEP_RUN ? hf_fallback_run(c->s.step.fallback, NULL, &failed) : outcome;
 }
 
 /* ---- the script ---- */

@@ -13,7 +13,7 @@
  *         switch (hf_call_step(&call, &step, now())) {
  *         case HF_STEP_START:  start attempt step.attempt, ending before step.deadline_at;
  *                              when it is over: hf_call_report(&call, step.attempt, outcome, now())
- *         case HF_STEP_RUN:    report step.fallback(arg, &failed), failed from hf_call_result
+ *         case HF_STEP_RUN:    report hf_fallback_run(step.fallback, arg, &failed), failed from hf_call_result
  *         case HF_STEP_CANCEL: stop attempt step.attempt, and report it all the same
  *         case HF_STEP_WAIT:   step again at step.at, or after a report, cancel or wake
  *         case HF_STEP_DONE:   hf_call_end(&call, &result)
@@ -53,9 +53,9 @@ typedef struct hf_step {
     uint32_t attempt; /* START, RUN, CANCEL: which; counts every START and RUN from 1 */
     uint32_t number;  /* START: number of the attempt among attempts, 1 = the first */
     uint32_t reserved;
-    hf_time deadline_at;            /* START: nearest deadline around it, HF_NEVER for none */
-    hf_time at;                     /* WAIT: until when; HF_NEVER: until a report, cancel or wake */
-    hf_fallback_function *fallback; /* RUN */
+    hf_time deadline_at;         /* START: nearest deadline around it, HF_NEVER for none */
+    hf_time at;                  /* WAIT: until when; HF_NEVER: until a report, cancel or wake */
+    const hf_fallback *fallback; /* RUN: for hf_fallback_run */
 } hf_step;
 
 typedef struct hf_call_options {

@@ -49,7 +49,7 @@ static hf_outcome run_attempt(struct runner *runner, const hf_step *step, hf_tim
 static hf_outcome run_fallback(struct runner *runner, const hf_step *step) {
     hf_result failed;
     hf_call_result(&runner->call, &failed);
-    return step->fallback(runner->arg, &failed);
+    return hf_fallback_run(step->fallback, runner->arg, &failed);
 }
 
 /* Waits until `at`, a wake, or until the token is raised; may return early, the engine is asked again anyway. */

@@ -156,7 +156,7 @@ static int order_start(struct hf__call *c, hf_step *step) {
     return HF_STEP_START;
 }
 
-static int order_run(struct hf__call *c, hf_step *step, hf_fallback_function *fallback) {
+static int order_run(struct hf__call *c, hf_step *step, const hf_fallback *fallback) {
     run(c, true);
     step->attempt = c->serial;
     step->fallback = fallback;

@@ -65,20 +65,20 @@ struct hf__caller {
 
 /* What the engine and a policy tell each other. */
 struct hf_x {
-    hf_time now;               /* in */
-    hf_time deadline;          /* in: nearest instant at which something outside ends this */
-    hf_time at;                /* out, see above; HF_NEVER before each question */
-    hf_outcome outcome;        /* settle, keeps: what came from inside; settle may change it */
-    int32_t reason;            /* hf_reason: why it came to this; TURN and settle may set it */
-    uint32_t flags;            /* out: HF_RESULT_* bits to add to the result */
-    hf_time retry_at;          /* in and out: when asking again can succeed, HF_NEVER if not known */
-    uint32_t attempts;         /* in: started so far in the call; as many as at admit: none inside */
-    bool rejected;             /* in: turned back inside: the last pass made no attempt, nor has a fallback answered */
-    bool may_rerun;            /* in: false once something outside has ended the call */
-    bool may_run;              /* in: same, for RUN */
-    hf_fallback_function *run; /* out, with RUN */
-    uint64_t *rng;             /* state for hf__rng_next; `keeps` gets a copy */
-    uint32_t priority;         /* in: hf_priority, 0 to HF_PRIORITIES - 1 */
+    hf_time now;            /* in */
+    hf_time deadline;       /* in: nearest instant at which something outside ends this */
+    hf_time at;             /* out, see above; HF_NEVER before each question */
+    hf_outcome outcome;     /* settle, keeps: what came from inside; settle may change it */
+    int32_t reason;         /* hf_reason: why it came to this; TURN and settle may set it */
+    uint32_t flags;         /* out: HF_RESULT_* bits to add to the result */
+    hf_time retry_at;       /* in and out: when asking again can succeed, HF_NEVER if not known */
+    uint32_t attempts;      /* in: started so far in the call; as many as at admit: none inside */
+    bool rejected;          /* in: turned back inside: the last pass made no attempt, nor has a fallback answered */
+    bool may_rerun;         /* in: false once something outside has ended the call */
+    bool may_run;           /* in: same, for RUN */
+    const hf_fallback *run; /* out, with RUN */
+    uint64_t *rng;          /* state for hf__rng_next; `keeps` gets a copy */
+    uint32_t priority;      /* in: hf_priority, 0 to HF_PRIORITIES - 1 */
     const struct hf__caller *caller; /* in: stays where it is until the call ends */
 };
 

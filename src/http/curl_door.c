@@ -158,8 +158,7 @@ static void wait_until(struct visit *visit, hf_time at) {
 static hf_outcome run_fallback(struct visit *visit, const hf_step *step) {
     hf_result failed;
     hf_call_result(&visit->call, &failed);
-    hf_outcome outcome = step->fallback(visit->options.fallback_arg, &failed);
-    return outcome;
+    return hf_fallback_run(step->fallback, visit->options.fallback_arg, &failed);
 }
 
 static void drive(struct visit *visit) {

@@ -161,7 +161,7 @@ static int run_general(struct world *w, const hf_run_options *o, hf_result *out_
         if (kind == HF_STEP_RUN) {
             hf_result failed;
             hf_call_result(&call, &failed);
-            hf_call_report(&call, step.attempt, step.fallback(w, &failed), hf_clock_now(clock));
+            hf_call_report(&call, step.attempt, hf_fallback_run(step.fallback, w, &failed), hf_clock_now(clock));
         }
     }
 }

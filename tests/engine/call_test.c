@@ -19,7 +19,7 @@ struct puppet {
     uint32_t reruns;  /* RERUN this often, then PASS */
     int parks;        /* PARK this often, then `admit` */
     hf_time park_until;
-    hf_fallback_function *run;
+    const hf_fallback *run;
     bool chaos;                                  /* random verdicts */
     int asked, passed, settled, left, due, kept; /* counts */
     hf_outcome seen;                             /* by the last settle */
@@ -69,14 +69,29 @@ static void puppet_leave(hf_policy *policy, struct hf_frame *frame) {
     puppet(policy)->left++;
 }
 
-static hf_outcome fallback_ok(void *arg, const hf_result *failed) {
+static hf_outcome answers(void *arg, const hf_result *failed) {
     if (arg != NULL) *(hf_result *)arg = *failed;
     return hf_success();
 }
 
-static hf_outcome fallback_fails(void *arg, const hf_result *failed) {
+static hf_outcome answers_nothing(void *arg, const hf_result *failed) {
     (void)arg, (void)failed;
     return hf_failure(99);
+}
+
+static hf_fallback *fallback_ok, *fallback_fails;
+
+static int make_fallbacks(void **state) {
+    (void)state;
+    return hf_fallback_new(&fallback_ok, "ok", answers, NULL) +
+           hf_fallback_new(&fallback_fails, "fails", answers_nothing, NULL);
+}
+
+static int free_fallbacks(void **state) {
+    (void)state;
+    hf_fallback_free(fallback_ok);
+    hf_fallback_free(fallback_fails);
+    return 0;
 }
 
 static int puppet_settle(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
@@ -733,5 +748,5 @@ int main(void) {
         cmocka_unit_test(only_the_last_attempts_are_recorded),
         cmocka_unit_test(whatever_happens_each_pass_is_settled_once),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_fallbacks, free_fallbacks);
 }

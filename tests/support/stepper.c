@@ -70,7 +70,8 @@ int stepper_play(struct stepper *s, hf_pipeline *pipeline, const hf_call_options
         if (kind == HF_STEP_RUN) {
             hf_result failed;
             hf_call_result(&s->call, &failed);
-            STEPPER_MUST(hf_call_report(&s->call, s->step.attempt, s->step.fallback(arg, &failed), s->now) == 0);
+            hf_outcome outcome = hf_fallback_run(s->step.fallback, arg, &failed);
+            STEPPER_MUST(hf_call_report(&s->call, s->step.attempt, outcome, s->now) == 0);
             continue;
         }
         STEPPER_MUST(kind == HF_STEP_START && count > 0);

@@ -77,7 +77,7 @@ static bool run_attempt(struct vector_world *w, struct stepper *s, const struct 
 static bool run_fallback(struct vector_world *w, struct stepper *s) {
     hf_result failed;
     hf_call_result(&s->call, &failed);
-    return report(w, s, s->step.attempt, s->step.fallback(w, &failed));
+    return report(w, s, s->step.attempt, hf_fallback_run(s->step.fallback, w, &failed));
 }
 
 /* Waits as the call asks, or until the caller cancels. */
