@@ -55,10 +55,12 @@ abi := 0
 
 # ---- the house, bottom up ------------------------------------------------------------------------
 base   := errors num rng
-core   := backoff breaker breaker_window budget bulkhead retry
+core   := backoff breaker breaker_probe breaker_rules breaker_state breaker_time_window breaker_window budget bulkhead \
+          retry
 engine := call policy result trunk
-os     := error_text monotonic random_seed waiter wall
-policy := backoff_config breaker_config breaker_policy budget_policy bulkhead_line bulkhead_policy config_check fallback_policy \
+os     := error_text monotonic random_seed shard waiter wall
+policy := backoff_config breaker_admin breaker_change breaker_config breaker_explain breaker_live breaker_policy \
+          breaker_record budget_policy bulkhead_line bulkhead_policy config_check fallback_policy \
           pipeline_build retry_policy timeout_policy
 drive  := cancel clock describe run seed testing
 http   := classify curl_door curl_options multi_list retry_after transfer

@@ -6,6 +6,7 @@
 
 #include <holdfast/backoff.h>
 #include <holdfast/breaker.h>
+#include <holdfast/breaker_admin.h>
 #include <holdfast/budget.h>
 #include <holdfast/bulkhead.h>
 #include <holdfast/call.h>

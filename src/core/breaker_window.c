@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/breaker_window.h"
 
-#include <holdfast/breaker.h>
-
 #define POS_BITS 47
 #define POS_MASK ((UINT64_C(1) << POS_BITS) - 1)
 #define CLEAN (UINT64_C(1) << POS_BITS)
 #define TAG_SHIFT 48
-#define SERIAL_MASK 0x7fffu
-
-bool hf__generation_newer(uint32_t a, uint32_t b) {
-    uint32_t ahead = (a - b) & SERIAL_MASK;
-    return ahead != 0 && ahead <= SERIAL_MASK / 2;
-}
+#define LANES UINT64_C(0x0000000100010001) /* one bit in each field of a block but the tag */
 
 uint32_t hf__window_tag(uint64_t head) { return (uint32_t)(head >> TAG_SHIFT); }
 
@@ -22,8 +15,8 @@ uint64_t hf__window_head(uint32_t tag) { return (uint64_t)tag << TAG_SHIFT; }
 
 uint64_t hf__window_with_clean(uint64_t head, bool clean) { return clean ? head | CLEAN : head & ~CLEAN; }
 
-uint64_t hf__window_claim(uint64_t head, bool spot, uint32_t size, uint32_t *out_slot) {
-    *out_slot = (uint32_t)((head & POS_MASK) % size);
+uint64_t hf__window_claim(uint64_t head, bool spot, uint32_t capacity, uint32_t *out_slot) {
+    *out_slot = (uint32_t)((head & POS_MASK) % capacity);
     return hf__window_with_clean(head, hf__window_clean(head) && !spot) + 1; /* 2^47 results never happen */
 }
 
@@ -42,21 +35,35 @@ bool hf__window_put(uint64_t block, uint32_t tag, uint32_t slot, enum hf__entry 
     return true;
 }
 
-static uint32_t popcount16(uint32_t bits) {
-    bits = bits - ((bits >> 1) & 0x5555u);
-    bits = (bits & 0x3333u) + ((bits >> 2) & 0x3333u);
-    bits = (bits + (bits >> 4)) & 0x0f0fu;
-    return (bits + (bits >> 8)) & 0x1fu;
+/* How many of the latest results count. */
+static uint32_t length(uint64_t head, const struct hf__window_span *span) {
+    uint64_t held = head & POS_MASK, floor = span->floor & POS_MASK;
+    if (hf__window_tag(span->floor) == hf__window_tag(head) && floor <= held) held -= floor;
+    return held < span->size ? (uint32_t)held : span->size;
+}
+
+/* Population counts of the four 16-bit fields at once. */
+static uint64_t popcount_lanes(uint64_t x) {
+    x = x - ((x >> 1) & UINT64_C(0x5555555555555555));
+    x = (x & UINT64_C(0x3333333333333333)) + ((x >> 2) & UINT64_C(0x3333333333333333));
+    x = (x + (x >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    return (x + (x >> 8)) & UINT64_C(0x00ff00ff00ff00ff);
+}
+
+/* Bits low ... high - 1 of a block that begins at slot `first`. */
+static uint32_t bits_between(uint32_t low, uint32_t high, uint32_t first) {
+    uint32_t from = low > first ? low - first : 0;
+    uint32_t to = high > first ? high - first : 0;
+    if (to > HF__WINDOW_BLOCK) to = HF__WINDOW_BLOCK;
+    return from < to ? (1u << to) - (1u << from) : 0;
 }
 
 /* Length of the run of failures that ends the window. A slot that is taken but not written yet, like one
  * that was throttled, neither breaks nor lengthens it. */
-static uint32_t run_of_failures(uint64_t head, const uint64_t *blocks, uint32_t size) {
-    uint64_t pos = head & POS_MASK;
-    uint64_t back = pos < size ? pos : size;
-    uint32_t run = 0;
-    for (uint64_t i = 1; i <= back; i++) {
-        uint32_t slot = (uint32_t)((pos - i) % size);
+static uint32_t run_of_failures(uint64_t head, const uint64_t *blocks, uint32_t count, uint32_t capacity) {
+    uint32_t slot = (uint32_t)((head & POS_MASK) % capacity), run = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        slot = (slot == 0 ? capacity : slot) - 1;
         uint64_t block = blocks[slot / HF__WINDOW_BLOCK];
         if (hf__window_tag(block) != hf__window_tag(head)) continue;
         uint64_t bits = block >> (slot % HF__WINDOW_BLOCK);
@@ -67,34 +74,34 @@ static uint32_t run_of_failures(uint64_t head, const uint64_t *blocks, uint32_t 
     return run;
 }
 
-struct hf__counts hf__window_count(uint64_t head, const uint64_t *blocks, uint32_t size) {
-    struct hf__counts counts = {0, 0, 0, 0};
-    for (uint32_t i = 0; i * HF__WINDOW_BLOCK < size; i++) {
-        uint64_t block = blocks[i];
+struct hf__counts hf__window_count(uint64_t head, const uint64_t *blocks, const struct hf__window_span *span) {
+    uint32_t count = length(head, span), capacity = span->capacity;
+    uint32_t end = (uint32_t)((head & POS_MASK) % capacity);
+    uint32_t wrapped = count > end ? count - end : 0; /* this many stand at the end of the ring */
+    uint64_t sums = 0;                                /* lanes: slow, failures, total */
+    for (uint32_t first = 0; first < capacity; first += HF__WINDOW_BLOCK) {
+        uint64_t block = blocks[first / HF__WINDOW_BLOCK];
         if (hf__window_tag(block) != hf__window_tag(head)) continue;
-        uint32_t valid = (uint32_t)(block >> 32) & 0xffffu, fail = (uint32_t)(block >> 16) & 0xffffu;
-        counts.total += popcount16(valid | fail);
-        counts.failures += popcount16(fail);
-        counts.slow += popcount16((uint32_t)block & 0xffffu);
+        uint64_t mask =
+            bits_between(end - (count - wrapped), end, first) | bits_between(capacity - wrapped, capacity, first);
+        block |= (block & UINT64_C(0xffff0000)) << 16; /* lane 2: valid or throttled */
+        sums += popcount_lanes(block & mask * LANES);
     }
-    if (counts.failures > 0) counts.consecutive = run_of_failures(head, blocks, size);
+    struct hf__counts counts = {
+        .total = (uint32_t)(sums >> 32) & 0xffffu,
+        .failures = (uint32_t)(sums >> 16) & 0xffffu,
+        .slow = (uint32_t)sums & 0xffffu,
+    };
+    if (counts.failures > 0) counts.consecutive = run_of_failures(head, blocks, count, capacity);
     return counts;
 }
 
-bool hf__window_spotless(const struct hf__counts *counts, const struct hf__window_rules *rules) {
+bool hf__window_spotless(const struct hf__counts *counts, const struct hf__window_span *span) {
     /* Before the window is full a success still counts: min_calls needs it, and the share of failures
      * that come later is taken of more. */
-    return counts->failures == 0 && counts->slow == 0 && counts->total == rules->size;
+    return counts->failures == 0 && counts->slow == 0 && counts->total == span->size;
 }
 
-static bool reached(uint32_t part, uint32_t total, uint32_t rate_ppm) {
-    return rate_ppm != HF_BREAKER_OFF && (uint64_t)part * HF_PPM >= (uint64_t)rate_ppm * total;
-}
-
-bool hf__window_trips(const struct hf__counts *counts, const struct hf__window_rules *rules) {
-    if (rules->consecutive_failures != HF_BREAKER_OFF && counts->consecutive >= rules->consecutive_failures)
-        return true;
-    if (counts->total < rules->min_calls) return false;
-    return reached(counts->failures, counts->total, rules->failure_rate_ppm) ||
-           reached(counts->slow, counts->total, rules->slow_rate_ppm);
+uint64_t hf__window_floor(uint64_t head, const struct hf__window_span *span) {
+    return hf__window_head(hf__window_tag(head)) | ((head & POS_MASK) - length(head, span));
 }

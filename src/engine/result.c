@@ -64,6 +64,7 @@ const char *hf_reason_text(hf_reason reason) {
     case HF_REASON_NO_TIME: return "no time for another attempt";
     case HF_REASON_QUEUE_TIMEOUT: return "waited too long for a free slot";
     case HF_REASON_SHED: return "shed for a more important call";
+    case HF_REASON_RECOVERING: return "circuit breaker recovering, the share of calls it admits is taken";
     case HF_REASON_HINT_TOO_LONG: return "the dependency asked to wait longer than allowed";
     }
     return "unknown reason";
@@ -78,6 +79,7 @@ int hf__call_status(const struct hf__call *c) {
     case HF_REASON_OPEN:
     case HF_REASON_PROBING:
     case HF_REASON_FORCED_OPEN:
+    case HF_REASON_RECOVERING:
     case HF_REASON_FULL:
     case HF_REASON_QUEUE_TIMEOUT:
     case HF_REASON_SHED: return HF_E_REJECTED;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The breaker through its handle and the engine, in virtual time: transitions, probes, leases, stale results,
  * and the exact window against a list of all results. */
-#include "support/cmocka_all.h"
-#include "support/stepper.h"
+#include "support/breaker_rig.h"
 
 #include "base/rng.h"
 #include "core/breaker.h"
@@ -14,187 +13,89 @@
 #define MS HF_MILLISECOND
 #define MAX_OPEN_CALLS 64
 
-static hf_breaker *breaker;
-static hf_pipeline *pipeline;
-static hf_time now;
-static int events;
-static hf_breaker_event last_event;
-static hf_breaker_info last_info;
-
-static void note_event(void *arg, const hf_breaker_event *event) {
-    events++;
-    last_event = *event;
-    last_info = *event->info;
-    hf_breaker_info info = {.struct_size = sizeof info}; /* may call the library, and sees the new state */
-    assert_int_equal(hf_breaker_snapshot(breaker, &info, event->at), 0);
-    assert_int_equal(info.state, event->to);
-    assert_ptr_equal(arg, &events);
-}
-
-static void build(hf_breaker_config *config) {
-    config->open_jitter_ppm = 0;
-    config->on_change = note_event;
-    config->on_change_arg = &events;
-    hf_error error;
-    if (hf_breaker_new(&breaker, "b", config, &error) < 0) fail_msg("%s", hf_error_text(&error));
-    hf_policy *order[] = {hf_breaker_policy(breaker)};
-    assert_int_equal(hf_pipeline_new(&pipeline, "p", order, 1, NULL), 0);
-    now = 1000 * HF_SECOND;
-    events = 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    hf_pipeline_free(pipeline);
-    hf_breaker_free(breaker);
-    pipeline = NULL;
-    breaker = NULL;
-    return 0;
-}
-
-static hf_breaker_config config_of(uint32_t window, uint32_t min_calls, uint32_t rate_ppm) {
-    hf_breaker_config config;
-    hf_breaker_config_init(&config);
-    config.window = window;
-    config.min_calls = min_calls;
-    config.failure_rate_ppm = rate_ppm;
-    return config;
-}
-
-static hf_breaker_info info(void) {
-    hf_breaker_info i = {.struct_size = sizeof i};
-    assert_int_equal(hf_breaker_snapshot(breaker, &i, now), 0);
-    return i;
-}
-
-/* Begins a call; true when admitted. */
-static bool begin(struct stepper *s) {
-    stepper_begin(s, pipeline, NULL, now);
-    return stepper_step(s) == HF_STEP_START;
-}
-
-static void finish(struct stepper *s, hf_outcome outcome) {
-    s->now = now;
-    STEPPER_MUST(hf_call_report(&s->call, s->step.attempt, outcome, now) == 0);
-    STEPPER_MUST(stepper_step(s) == HF_STEP_DONE);
-    stepper_end(s, NULL);
-}
-
-static hf_outcome outcome_of(char c) {
-    switch (c) {
-    case 'S': return hf_success();
-    case 'T': return hf_throttled(429, 0);
-    case 'X': return hf_neutral(0);
-    case 's': {
-        hf_outcome slow = hf_success();
-        slow.flags |= HF_SLOW;
-        return slow;
-    }
-    default: return hf_failure(500);
-    }
-}
-
-/* Plays one call per letter; the state afterwards. A rejected call is an error of the test. */
-static int play(const char *letters) {
-    for (; *letters; letters++) {
-        struct stepper s;
-        assert_true(begin(&s));
-        finish(&s, outcome_of(*letters));
-    }
-    return info().state;
-}
-
-static hf_result rejected(void) {
-    struct stepper s;
-    hf_result result;
-    assert_false(begin(&s));
-    assert_int_equal(stepper_end(&s, &result), HF_E_REJECTED);
-    return result;
-}
-
 static void trips_when_the_rate_is_reached_on_any_record(void **state) {
     (void)state;
-    hf_breaker_config config = config_of(100, 5, 500000);
-    build(&config);
-    assert_int_equal(play("FFFS"), HF_BREAKER_CLOSED);
-    assert_int_equal(play("S"), HF_BREAKER_OPEN); /* a success brings it to min_calls: 3 of 5 */
-    hf_breaker_info i = info();
+    hf_breaker_config config = rig_config(100, 5, 500000);
+    rig_build(&config);
+    assert_int_equal(rig_play("FFFS"), HF_BREAKER_CLOSED);
+    assert_int_equal(rig_play("S"), HF_BREAKER_OPEN); /* a success brings it to min_calls: 3 of 5 */
+    hf_breaker_info i = rig_info();
     assert_int_equal(i.total, 5);
     assert_int_equal(i.failures, 3);
-    assert_int_equal(events, 1);
-    assert_int_equal(last_info.failures, 3);
-    hf_result result = rejected();
+    assert_int_equal(rig.events, 1);
+    assert_int_equal(rig.last_info.failures, 3);
+    hf_result result = rig_rejected();
     assert_int_equal(hf_result_reason(&result), HF_REASON_OPEN);
-    assert_int_equal(hf_result_retry_at(&result), now + 5 * HF_SECOND);
-    assert_int_equal(info().rejected, 1);
+    assert_int_equal(hf_result_retry_at(&result), rig.now + 5 * HF_SECOND);
+    assert_int_equal(rig_info().rejected, 1);
 }
 
 static void equality_trips_and_below_does_not(void **state) {
     (void)state;
-    hf_breaker_config config = config_of(10, 10, 100000);
-    build(&config);
-    assert_int_equal(play("SSSSSSSSSS"), HF_BREAKER_CLOSED);
-    assert_int_equal(play("F"), HF_BREAKER_OPEN); /* 1 of 10 */
+    hf_breaker_config config = rig_config(10, 10, 100000);
+    rig_build(&config);
+    assert_int_equal(rig_play("SSSSSSSSSS"), HF_BREAKER_CLOSED);
+    assert_int_equal(rig_play("F"), HF_BREAKER_OPEN); /* 1 of 10 */
 }
 
 static void consecutive_failures_trip_whatever_min_calls_says(void **state) {
     (void)state;
-    hf_breaker_config config = config_of(100, 100, HF_BREAKER_OFF);
+    hf_breaker_config config = rig_config(100, 100, HF_BREAKER_OFF);
     config.consecutive_failures = 3;
-    build(&config);
-    assert_int_equal(play("FFSFF"), HF_BREAKER_CLOSED);
-    assert_int_equal(play("TX"), HF_BREAKER_CLOSED); /* neither breaks nor lengthens the run */
-    assert_int_equal(play("F"), HF_BREAKER_OPEN);
-    assert_int_equal(last_info.consecutive, 3);
+    rig_build(&config);
+    assert_int_equal(rig_play("FFSFF"), HF_BREAKER_CLOSED);
+    assert_int_equal(rig_play("TX"), HF_BREAKER_CLOSED); /* neither breaks nor lengthens the run */
+    assert_int_equal(rig_play("F"), HF_BREAKER_OPEN);
+    assert_int_equal(rig.last_info.consecutive, 3);
 }
 
 static void throttled_counts_in_the_rate(void **state) {
     (void)state;
-    hf_breaker_config config = config_of(4, 4, 500000);
-    build(&config);
-    assert_int_equal(play("SSTX"), HF_BREAKER_CLOSED);
-    assert_int_equal(info().total, 3);
-    assert_int_equal(play("T"), HF_BREAKER_OPEN);
+    hf_breaker_config config = rig_config(4, 4, 500000);
+    rig_build(&config);
+    assert_int_equal(rig_play("SSTX"), HF_BREAKER_CLOSED);
+    assert_int_equal(rig_info().total, 3);
+    assert_int_equal(rig_play("T"), HF_BREAKER_OPEN);
 }
 
 static void slow_calls_trip_by_their_own_rate(void **state) {
     (void)state;
-    hf_breaker_config config = config_of(4, 4, HF_BREAKER_OFF);
+    hf_breaker_config config = rig_config(4, 4, HF_BREAKER_OFF);
     config.slow_rate_ppm = 500000;
     config.slow_call_ms = 100;
-    build(&config);
+    rig_build(&config);
     for (int i = 0; i < 4; i++) {
         struct stepper s;
-        assert_int_equal(info().state, HF_BREAKER_CLOSED);
-        assert_true(begin(&s));
-        now += i < 2 ? 99 * MS : 100 * MS;
-        finish(&s, hf_success());
+        assert_int_equal(rig_info().state, HF_BREAKER_CLOSED);
+        assert_true(rig_begin(&s));
+        rig.now += i < 2 ? 99 * MS : 100 * MS;
+        rig_finish(&s, hf_success());
     }
-    assert_int_equal(info().state, HF_BREAKER_OPEN);
-    assert_int_equal(last_info.slow, 2);
+    assert_int_equal(rig_info().state, HF_BREAKER_OPEN);
+    assert_int_equal(rig.last_info.slow, 2);
 }
 
 static void admits_exactly_when_the_open_time_is_over(void **state) {
     (void)state;
-    hf_breaker_config config = config_of(1, 1, HF_PPM);
+    hf_breaker_config config = rig_config(1, 1, HF_PPM);
     config.probes = 1;
-    build(&config);
-    assert_int_equal(play("F"), HF_BREAKER_OPEN);
-    now += 5 * HF_SECOND - 1;
-    (void)rejected();
-    now += 1;
+    rig_build(&config);
+    assert_int_equal(rig_play("F"), HF_BREAKER_OPEN);
+    rig.now += 5 * HF_SECOND - 1;
+    (void)rig_rejected();
+    rig.now += 1;
     struct stepper first, second;
-    assert_true(begin(&first));
-    assert_int_equal(info().state, HF_BREAKER_HALF_OPEN);
-    assert_false(begin(&second));
+    assert_true(rig_begin(&first));
+    assert_int_equal(rig_info().state, HF_BREAKER_HALF_OPEN);
+    assert_false(rig_begin(&second));
     hf_result result;
     stepper_end(&second, &result);
     assert_int_equal(hf_result_reason(&result), HF_REASON_PROBING);
-    assert_int_equal(hf_result_retry_at(&result), now + 15 * HF_SECOND);
-    finish(&first, hf_success());
-    assert_int_equal(info().state, HF_BREAKER_CLOSED);
-    assert_int_equal(info().total, 0); /* a fresh window */
-    assert_int_equal(events, 3);
+    assert_int_equal(hf_result_retry_at(&result), rig.now + 15 * HF_SECOND);
+    rig_finish(&first, hf_success());
+    assert_int_equal(rig_info().state, HF_BREAKER_CLOSED);
+    assert_int_equal(rig_info().total, 0); /* a fresh window */
+    assert_int_equal(rig.events, 3);
 }
 
 /* Half-open rows: probes, failures allowed, results, state after each. */
@@ -213,192 +114,192 @@ static void half_open_decides_as_soon_as_it_is_certain(void **state) {
         {5, 0, "F", HF_BREAKER_OPEN},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        hf_breaker_config config = config_of(1, 1, HF_PPM);
+        hf_breaker_config config = rig_config(1, 1, HF_PPM);
         config.probes = rows[i].probes;
         config.probe_failures_allowed = rows[i].allowed;
-        build(&config);
-        assert_int_equal(play("F"), HF_BREAKER_OPEN);
-        now += 5 * HF_SECOND;
-        assert_int_equal(play(rows[i].play), rows[i].after);
-        teardown(NULL);
+        rig_build(&config);
+        assert_int_equal(rig_play("F"), HF_BREAKER_OPEN);
+        rig.now += 5 * HF_SECOND;
+        assert_int_equal(rig_play(rows[i].play), rows[i].after);
+        rig_teardown(NULL);
     }
 }
 
 static void the_open_time_doubles_up_to_its_cap_and_closing_resets_it(void **state) {
     (void)state;
-    hf_breaker_config config = config_of(1, 1, HF_PPM);
+    hf_breaker_config config = rig_config(1, 1, HF_PPM);
     config.open_ms = 1000;
     config.open_max_ms = 5000;
     config.probes = 1;
-    build(&config);
-    assert_int_equal(play("F"), HF_BREAKER_OPEN);
+    rig_build(&config);
+    assert_int_equal(rig_play("F"), HF_BREAKER_OPEN);
     static const int waits[] = {1, 2, 4, 5, 5};
     for (int i = 0; i < 5; i++) {
-        assert_int_equal(info().retry_at, now + waits[i] * HF_SECOND);
-        now = info().retry_at;
-        assert_int_equal(play("F"), HF_BREAKER_OPEN);
+        assert_int_equal(rig_info().retry_at, rig.now + waits[i] * HF_SECOND);
+        rig.now = rig_info().retry_at;
+        assert_int_equal(rig_play("F"), HF_BREAKER_OPEN);
     }
-    now = info().retry_at;
-    assert_int_equal(play("S"), HF_BREAKER_CLOSED);
-    assert_int_equal(play("F"), HF_BREAKER_OPEN);
-    assert_int_equal(info().retry_at, now + HF_SECOND);
+    rig.now = rig_info().retry_at;
+    assert_int_equal(rig_play("S"), HF_BREAKER_CLOSED);
+    assert_int_equal(rig_play("F"), HF_BREAKER_OPEN);
+    assert_int_equal(rig_info().retry_at, rig.now + HF_SECOND);
 }
 
 static void a_hint_lengthens_the_open_time_up_to_its_cap(void **state) {
     (void)state;
-    hf_breaker_config config = config_of(1, 1, HF_PPM);
+    hf_breaker_config config = rig_config(1, 1, HF_PPM);
     config.open_ms = 1000;
     config.open_max_ms = 5000;
-    build(&config);
+    rig_build(&config);
     struct stepper s;
-    assert_true(begin(&s));
-    finish(&s, hf_throttled(429, 3 * HF_SECOND));
-    assert_int_equal(info().retry_at, now + 3 * HF_SECOND);
-    hf_breaker_set(breaker, HF_BREAKER_CLOSED, now);
-    assert_true(begin(&s));
-    finish(&s, hf_throttled(429, 300 * HF_SECOND));
-    assert_int_equal(info().retry_at, now + 5 * HF_SECOND);
+    assert_true(rig_begin(&s));
+    rig_finish(&s, hf_throttled(429, 3 * HF_SECOND));
+    assert_int_equal(rig_info().retry_at, rig.now + 3 * HF_SECOND);
+    hf_breaker_set(rig.breaker, HF_BREAKER_CLOSED, rig.now);
+    assert_true(rig_begin(&s));
+    rig_finish(&s, hf_throttled(429, 300 * HF_SECOND));
+    assert_int_equal(rig_info().retry_at, rig.now + 5 * HF_SECOND);
 }
 
 static void results_of_another_generation_are_dropped(void **state) {
     (void)state;
-    hf_breaker_config config = config_of(2, 2, HF_PPM);
+    hf_breaker_config config = rig_config(2, 2, HF_PPM);
     config.probes = 1;
-    build(&config);
+    rig_build(&config);
     struct stepper old[8];
-    for (int i = 0; i < 8; i++) assert_true(begin(&old[i]));
-    assert_int_equal(play("FF"), HF_BREAKER_OPEN);
-    finish(&old[0], hf_success());
-    finish(&old[1], hf_failure(1));
-    assert_int_equal(info().state, HF_BREAKER_OPEN);
-    now += 5 * HF_SECOND;
+    for (int i = 0; i < 8; i++) assert_true(rig_begin(&old[i]));
+    assert_int_equal(rig_play("FF"), HF_BREAKER_OPEN);
+    rig_finish(&old[0], hf_success());
+    rig_finish(&old[1], hf_failure(1));
+    assert_int_equal(rig_info().state, HF_BREAKER_OPEN);
+    rig.now += 5 * HF_SECOND;
     struct stepper probe, more;
-    assert_true(begin(&probe));
-    finish(&old[2], hf_success()); /* no probe: closes nothing, gives no permit */
-    assert_int_equal(info().state, HF_BREAKER_HALF_OPEN);
-    assert_false(begin(&more));
+    assert_true(rig_begin(&probe));
+    rig_finish(&old[2], hf_success()); /* no probe: closes nothing, gives no permit */
+    assert_int_equal(rig_info().state, HF_BREAKER_HALF_OPEN);
+    assert_false(rig_begin(&more));
     stepper_end(&more, NULL);
-    finish(&old[3], hf_failure(1));
-    assert_int_equal(info().state, HF_BREAKER_HALF_OPEN);
-    finish(&probe, hf_success());
-    finish(&old[4], hf_failure(1));
-    finish(&old[5], hf_failure(1));
-    assert_int_equal(info().state, HF_BREAKER_CLOSED);
-    assert_int_equal(info().total, 0);
-    finish(&old[6], hf_failure(1));
-    finish(&old[7], hf_neutral(0));
+    rig_finish(&old[3], hf_failure(1));
+    assert_int_equal(rig_info().state, HF_BREAKER_HALF_OPEN);
+    rig_finish(&probe, hf_success());
+    rig_finish(&old[4], hf_failure(1));
+    rig_finish(&old[5], hf_failure(1));
+    assert_int_equal(rig_info().state, HF_BREAKER_CLOSED);
+    assert_int_equal(rig_info().total, 0);
+    rig_finish(&old[6], hf_failure(1));
+    rig_finish(&old[7], hf_neutral(0));
 }
 
 static void a_lost_probe_counts_as_failed_when_its_lease_ends(void **state) {
     (void)state;
-    hf_breaker_config config = config_of(1, 1, HF_PPM);
+    hf_breaker_config config = rig_config(1, 1, HF_PPM);
     config.probes = 1;
-    build(&config);
-    assert_int_equal(play("F"), HF_BREAKER_OPEN);
-    now += 5 * HF_SECOND;
+    rig_build(&config);
+    assert_int_equal(rig_play("F"), HF_BREAKER_OPEN);
+    rig.now += 5 * HF_SECOND;
     struct stepper lost;
-    assert_true(begin(&lost));
-    now += 15 * HF_SECOND - 1;
-    (void)rejected();
-    now += 1;
-    (void)rejected(); /* the lease is over: open again, twice as long */
-    assert_int_equal(info().state, HF_BREAKER_OPEN);
-    assert_int_equal(info().retry_at, now + 10 * HF_SECOND);
-    finish(&lost, hf_success()); /* late: dropped */
-    assert_int_equal(info().state, HF_BREAKER_OPEN);
-    now += 10 * HF_SECOND;
-    assert_int_equal(play("S"), HF_BREAKER_CLOSED);
+    assert_true(rig_begin(&lost));
+    rig.now += 15 * HF_SECOND - 1;
+    (void)rig_rejected();
+    rig.now += 1;
+    (void)rig_rejected(); /* the lease is over: open again, twice as long */
+    assert_int_equal(rig_info().state, HF_BREAKER_OPEN);
+    assert_int_equal(rig_info().retry_at, rig.now + 10 * HF_SECOND);
+    rig_finish(&lost, hf_success()); /* late: dropped */
+    assert_int_equal(rig_info().state, HF_BREAKER_OPEN);
+    rig.now += 10 * HF_SECOND;
+    assert_int_equal(rig_play("S"), HF_BREAKER_CLOSED);
 }
 
 static void probes_never_exceed_their_number_across_rounds(void **state) {
     (void)state;
-    hf_breaker_config config = config_of(1, 1, HF_PPM);
+    hf_breaker_config config = rig_config(1, 1, HF_PPM);
     config.probes = 2;
     config.open_ms = 1;
     config.open_max_ms = 1;
-    build(&config);
-    assert_int_equal(play("F"), HF_BREAKER_OPEN);
-    now += MS;
+    rig_build(&config);
+    assert_int_equal(rig_play("F"), HF_BREAKER_OPEN);
+    rig.now += MS;
     struct stepper flying, failing, next, third;
-    assert_true(begin(&flying));
-    assert_true(begin(&failing));
-    finish(&failing, hf_failure(1));
-    assert_int_equal(info().state, HF_BREAKER_OPEN);
-    now += MS;
-    assert_true(begin(&next)); /* the old one still flies: one slot is left */
-    assert_false(begin(&third));
+    assert_true(rig_begin(&flying));
+    assert_true(rig_begin(&failing));
+    rig_finish(&failing, hf_failure(1));
+    assert_int_equal(rig_info().state, HF_BREAKER_OPEN);
+    rig.now += MS;
+    assert_true(rig_begin(&next)); /* the old one still flies: one slot is left */
+    assert_false(rig_begin(&third));
     stepper_end(&third, NULL);
-    finish(&flying, hf_success()); /* of an older round: frees its slot, counts nothing */
-    assert_int_equal(info().probes_ok, 0);
-    assert_true(begin(&third));
-    finish(&next, hf_success());
-    finish(&third, hf_success());
-    assert_int_equal(info().state, HF_BREAKER_CLOSED);
+    rig_finish(&flying, hf_success()); /* of an older round: frees its slot, counts nothing */
+    assert_int_equal(rig_info().probes_ok, 0);
+    assert_true(rig_begin(&third));
+    rig_finish(&next, hf_success());
+    rig_finish(&third, hf_success());
+    assert_int_equal(rig_info().state, HF_BREAKER_CLOSED);
 }
 
 static void a_cancelled_probe_gives_its_permit_back(void **state) {
     (void)state;
-    hf_breaker_config config = config_of(1, 1, HF_PPM);
+    hf_breaker_config config = rig_config(1, 1, HF_PPM);
     config.probes = 1;
-    build(&config);
-    assert_int_equal(play("F"), HF_BREAKER_OPEN);
-    now += 5 * HF_SECOND;
+    rig_build(&config);
+    assert_int_equal(rig_play("F"), HF_BREAKER_OPEN);
+    rig.now += 5 * HF_SECOND;
     for (int i = 0; i < 3; i++) {
         struct stepper s;
-        assert_true(begin(&s));
+        assert_true(rig_begin(&s));
         hf_call_cancel(&s.call);
-        finish(&s, hf_failure(1));
-        assert_int_equal(info().state, HF_BREAKER_HALF_OPEN);
-        assert_int_equal(info().probes_flying, 0);
-        assert_true(begin(&s));
+        rig_finish(&s, hf_failure(1));
+        assert_int_equal(rig_info().state, HF_BREAKER_HALF_OPEN);
+        assert_int_equal(rig_info().probes_flying, 0);
+        assert_true(rig_begin(&s));
         hf_call_end(&s.call, NULL); /* abandoned */
     }
-    assert_int_equal(play("S"), HF_BREAKER_CLOSED);
+    assert_int_equal(rig_play("S"), HF_BREAKER_CLOSED);
 }
 
 static void states_are_set_by_hand(void **state) {
     (void)state;
-    hf_breaker_config config = config_of(2, 2, HF_PPM);
-    build(&config);
-    assert_int_equal(hf_breaker_set(breaker, HF_BREAKER_HALF_OPEN, now), HF_E_STATE);
-    assert_int_equal(hf_breaker_set(breaker, (hf_breaker_state)3, now), HF_E_INVALID);
-    assert_int_equal(hf_breaker_set(breaker, HF_BREAKER_FORCED_OPEN, now), 0);
-    assert_int_equal(hf_breaker_set(breaker, HF_BREAKER_FORCED_OPEN, now), 0);
-    assert_int_equal(events, 1);
-    now += 3600 * HF_SECOND;
-    hf_result result = rejected();
-    (void)rejected();
+    hf_breaker_config config = rig_config(2, 2, HF_PPM);
+    rig_build(&config);
+    assert_int_equal(hf_breaker_set(rig.breaker, HF_BREAKER_HALF_OPEN, rig.now), HF_E_STATE);
+    assert_int_equal(hf_breaker_set(rig.breaker, (hf_breaker_state)7, rig.now), HF_E_INVALID);
+    assert_int_equal(hf_breaker_set(rig.breaker, HF_BREAKER_FORCED_OPEN, rig.now), 0);
+    assert_int_equal(hf_breaker_set(rig.breaker, HF_BREAKER_FORCED_OPEN, rig.now), 0);
+    assert_int_equal(rig.events, 1);
+    rig.now += 3600 * HF_SECOND;
+    hf_result result = rig_rejected();
+    (void)rig_rejected();
     assert_int_equal(hf_result_reason(&result), HF_REASON_FORCED_OPEN);
     assert_int_equal(hf_result_retry_at(&result), HF_NEVER);
-    assert_int_equal(info().rejected, 2);
-    assert_int_equal(hf_breaker_set(breaker, HF_BREAKER_DISABLED, now), 0);
-    assert_int_equal(play("FFFFFF"), HF_BREAKER_DISABLED);
-    assert_int_equal(info().total, 0);
-    assert_int_equal(hf_breaker_set(breaker, HF_BREAKER_CLOSED, now), 0);
-    assert_int_equal(play("FS"), HF_BREAKER_CLOSED);
-    assert_int_equal(hf_breaker_set(breaker, HF_BREAKER_CLOSED, now), 0); /* a reset */
-    assert_int_equal(info().total, 0);
-    assert_int_equal(events, 3);
-    assert_int_equal(hf_breaker_set(breaker, HF_BREAKER_OPEN, now), 0);
-    assert_int_equal(info().retry_at, now + 5 * HF_SECOND);
+    assert_int_equal(rig_info().rejected, 2);
+    assert_int_equal(hf_breaker_set(rig.breaker, HF_BREAKER_DISABLED, rig.now), 0);
+    assert_int_equal(rig_play("FFFFFF"), HF_BREAKER_DISABLED);
+    assert_int_equal(rig_info().total, 0);
+    assert_int_equal(hf_breaker_set(rig.breaker, HF_BREAKER_CLOSED, rig.now), 0);
+    assert_int_equal(rig_play("FS"), HF_BREAKER_CLOSED);
+    assert_int_equal(hf_breaker_set(rig.breaker, HF_BREAKER_CLOSED, rig.now), 0); /* a reset */
+    assert_int_equal(rig_info().total, 0);
+    assert_int_equal(rig.events, 3);
+    assert_int_equal(hf_breaker_set(rig.breaker, HF_BREAKER_OPEN, rig.now), 0);
+    assert_int_equal(rig_info().retry_at, rig.now + 5 * HF_SECOND);
 }
 
 static void the_callers_short_deadline_says_nothing_about_the_dependency(void **state) {
     (void)state;
-    hf_breaker_config config = config_of(10, 10, HF_PPM);
+    hf_breaker_config config = rig_config(10, 10, HF_PPM);
     config.slow_call_ms = 100;
-    build(&config);
+    rig_build(&config);
     hf_call_options options;
     hf_call_options_init(&options);
     for (int i = 0; i < 2; i++) {
-        options.deadline_at = now + (i == 0 ? 99 : 100) * MS;
+        options.deadline_at = rig.now + (i == 0 ? 99 : 100) * MS;
         struct stepper s;
-        stepper_begin(&s, pipeline, &options, now);
+        stepper_begin(&s, rig.pipeline, &options, rig.now);
         assert_int_equal(stepper_step(&s), HF_STEP_START);
         stepper_finish(&s, hf_failure(1), HF_SECOND, true);
         assert_int_equal(stepper_next(&s), HF_STEP_DONE);
         assert_int_equal(stepper_end(&s, NULL), HF_E_TIMEOUT);
-        assert_int_equal(info().total, (unsigned)i);
+        assert_int_equal(rig_info().total, (unsigned)i);
     }
 }
 
@@ -410,17 +311,17 @@ static void the_window_is_exact(void **state) {
     uint64_t rng = 5;
     for (size_t n = 0; n < sizeof sizes / sizeof sizes[0]; n++) {
         uint32_t size = sizes[n];
-        hf_breaker_config config = config_of(size, size, HF_PPM);
+        hf_breaker_config config = rig_config(size, size, HF_PPM);
         config.slow_rate_ppm = HF_BREAKER_OFF;
-        build(&config);
+        rig_build(&config);
         size_t count = 0;
         for (int step = 0; step < 30000; step++) {
             /* Long healthy stretches make the window clean, bursts make it dirty. */
             uint64_t mood = (uint64_t)step / 700 % 3, dice = hf__rng_next(&rng) % 100;
             char c = mood == 0 || dice < 40 ? 'S' : dice < 60 ? 'F' : dice < 75 ? 's' : dice < 90 ? 'T' : 'X';
             struct stepper s;
-            if (!begin(&s)) fail();
-            finish(&s, outcome_of(c));
+            if (!rig_begin(&s)) fail();
+            rig_finish(&s, rig_outcome(c));
             if (c != 'X') all[count++] = c;
             uint32_t total = 0, failures = 0, slow = 0, run = 0;
             bool running = true;
@@ -431,18 +332,18 @@ static void the_window_is_exact(void **state) {
                 if (all[i] == 'S' || all[i] == 's') running = false;
             }
             bool trips = total == size && failures == size;
-            hf_breaker_info i = info();
+            hf_breaker_info i = rig_info();
             assert_int_equal(i.total, total);
             assert_int_equal(i.failures, failures);
             assert_int_equal(i.slow, slow);
             assert_int_equal(i.consecutive, run);
             assert_int_equal(i.state, trips ? HF_BREAKER_OPEN : HF_BREAKER_CLOSED);
             if (trips) {
-                hf_breaker_set(breaker, HF_BREAKER_CLOSED, now);
+                hf_breaker_set(rig.breaker, HF_BREAKER_CLOSED, rig.now);
                 count = 0;
             }
         }
-        teardown(NULL);
+        rig_teardown(NULL);
     }
 }
 
@@ -454,7 +355,7 @@ static void *hammer(void *arg) {
     for (int i = 0; i < 20000; i++) {
         mine += 300 * HF_MICROSECOND;
         struct stepper s;
-        stepper_begin(&s, pipeline, NULL, mine);
+        stepper_begin(&s, rig.pipeline, NULL, mine);
         if (stepper_step(&s) == HF_STEP_START) {
             uint64_t dice = hf__rng_next(&rng) % 100;
             if (dice < 3) { /* abandoned */
@@ -485,18 +386,18 @@ static void threads_lose_no_probe_and_leave_no_wedge(void **state) {
     config.open_ms = 5;
     config.open_max_ms = 20;
     config.on_change = count_event;
-    assert_int_equal(hf_breaker_new(&breaker, "b", &config, NULL), 0);
-    hf_policy *order[] = {hf_breaker_policy(breaker)};
-    assert_int_equal(hf_pipeline_new(&pipeline, "p", order, 1, NULL), 0);
+    assert_int_equal(hf_breaker_new(&rig.breaker, "b", &config, NULL), 0);
+    hf_policy *order[] = {hf_breaker_policy(rig.breaker)};
+    assert_int_equal(hf_pipeline_new(&rig.pipeline, "p", order, 1, NULL), 0);
     pthread_t threads[4];
     for (uintptr_t i = 0; i < 4; i++) assert_int_equal(pthread_create(&threads[i], NULL, hammer, (void *)(i + 1)), 0);
     for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
     assert_true(atomic_load(&changes) > 0);
-    now = 2000 * HF_SECOND;
-    assert_int_equal(info().probes_flying, 0);
+    rig.now = 2000 * HF_SECOND;
+    assert_int_equal(rig_info().probes_flying, 0);
     struct stepper s;
-    assert_true(begin(&s)); /* admitted again once the open time is over */
-    finish(&s, hf_success());
+    assert_true(rig_begin(&s)); /* admitted again once the open time is over */
+    rig_finish(&s, hf_success());
 }
 
 /* ---- words ---- */
@@ -520,11 +421,11 @@ static void words_round_trip_and_saturate(void **state) {
     struct hf__open_rules rules = {.open_ns = 5 * HF_SECOND, .open_max_ns = 5 * HF_SECOND, .probes = 1};
     uint64_t open = hf__control_trip(0, &rules, HF_NEVER - 1, 0, 0);
     assert_int_equal(hf__control_unpack(open).ms, HF__MS_NEVER);
-    assert_int_equal(hf__control_admit(open, HF_NEVER - 1).verdict, HF__ADMIT_REJECT);
+    assert_int_equal(hf__control_admit(open, &rules, HF_NEVER - 1).verdict, HF__ADMIT_REJECT);
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_teardown(name, teardown)
+#define TEST(name) cmocka_unit_test_teardown(name, rig_teardown)
     const struct CMUnitTest tests[] = {
         TEST(trips_when_the_rate_is_reached_on_any_record),
         TEST(equality_trips_and_below_does_not),

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum type { U32, PPM, MS, KIND, JITTER };
+enum type { U32, PPM, MS, KIND, JITTER, WINDOW, STATE };
 
 static const struct key {
     const char *object, *key;
@@ -28,6 +28,12 @@ static const struct key {
     BREAKER("probes", U32, probes),
     BREAKER("allowed", U32, probe_failures_allowed),
     BREAKER("lease", MS, probe_lease_ms),
+    BREAKER("by", WINDOW, window_kind),
+    BREAKER("span", MS, window_ms),
+    BREAKER("buckets", U32, buckets),
+    BREAKER("recovery", MS, recovery_ms),
+    BREAKER("warm_up", MS, warm_up_ms),
+    BREAKER("initial", STATE, initial_state),
 #define RETRY(key, type, field) \
     { "retry", key, type, offsetof(hf_retry_config, field), #field }
     RETRY("max", U32, max_attempts),
@@ -64,7 +70,14 @@ static const struct key *find_key(const char *object, const char *name) {
 static bool parse_value(const struct key *key, const char *text, int64_t *out) {
     static const char *const kinds[] = {"none", "constant", "linear", "exponential", NULL};
     static const char *const jitters[] = {"none", "full", "equal", "proportional", "decorrelated", NULL};
+    static const char *const windows[] = {"calls", "time", NULL};
+    hf_breaker_state state;
     switch (key->type) {
+    case WINDOW: return vector_word(text, windows, out);
+    case STATE:
+        if (!vector_is_state(text, &state)) return false;
+        *out = (int64_t)state;
+        return true;
     case U32: return vector_number(text, out);
     case PPM: return vector_ppm(text, out);
     case KIND: return vector_word(text, kinds, out);

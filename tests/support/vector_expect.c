@@ -79,6 +79,8 @@ static bool counts_fact(const hf_breaker_info *info, const char *name, enum type
     FACT("probes_ok", NUMBER, info->probes_ok)
     FACT("probes_failed", NUMBER, info->probes_failed)
     FACT("rejected", NUMBER, info->rejected)
+    FACT("admit", PPM, info->admit_ppm)
+    FACT("rules", NUMBER, info->rules)
     FACT("failure_rate", PPM, share(info->failures, info->total))
     FACT("slow_rate", PPM, share(info->slow, info->total))
     return false;
@@ -87,7 +89,12 @@ static bool counts_fact(const hf_breaker_info *info, const char *name, enum type
 static bool breaker_fact(const struct vector_world *w, const char *name, enum type *out_type, int64_t *out) {
     hf_breaker_info info = {.struct_size = (uint32_t)sizeof info};
     if (w->breaker == NULL || hf_breaker_snapshot(w->breaker, &info, w->now) != 0) return false;
+    FACT("event_rules", NUMBER, w->event_rules)
     if (strncmp(name, "event_", 6) == 0) return counts_fact(&w->event_info, name + 6, out_type, out);
+    hf_breaker_explanation why = {.struct_size = (uint32_t)sizeof why};
+    if (hf_breaker_explain(w->breaker, &why, w->now) != 0) return false;
+    FACT("why", REASON, why.reason)
+    FACT("why_in", DURATION, why.wait_ns)
     FACT("retry_at", INSTANT, since_start(w, info.retry_at))
     FACT("retry_in", DURATION, info.retry_at == HF_NEVER ? HF_NEVER : info.retry_at - w->now)
     return counts_fact(&info, name, out_type, out);
@@ -195,9 +202,12 @@ bool vector_expect(struct vector_world *w, const char *name, char relation, cons
 }
 
 bool vector_is_state(const char *word, hf_breaker_state *out) {
-    static const hf_breaker_state states[] = {HF_BREAKER_CLOSED, HF_BREAKER_DISABLED, HF_BREAKER_HALF_OPEN,
-                                              HF_BREAKER_OPEN, HF_BREAKER_FORCED_OPEN};
-    static const char *const names[] = {"closed", "disabled", "half-open", "open", "forced-open"};
+    static const hf_breaker_state states[] = {
+        HF_BREAKER_CLOSED,    HF_BREAKER_METRICS_ONLY, HF_BREAKER_DISABLED,    HF_BREAKER_RECOVERING,
+        HF_BREAKER_HALF_OPEN, HF_BREAKER_OPEN,         HF_BREAKER_FORCED_OPEN,
+    };
+    static const char *const names[] = {"closed",    "metrics-only", "disabled",   "recovering",
+                                        "half-open", "open",         "forced-open"};
     for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
         if (strcmp(word, names[i]) != 0) continue;
         *out = states[i];

@@ -44,26 +44,6 @@ static bool advance(struct vector_world *w, const char *token) {
     return true;
 }
 
-static bool do_set(struct vector_world *w, const char *arguments) {
-    char text[64];
-    hf_breaker_state state;
-    if (strlen(arguments) >= sizeof text) return vector_fault(w, "syntax: expected a state or its number");
-    memcpy(text, arguments, strlen(arguments) + 1);
-    char *equals = strchr(text, '=');
-    if (equals != NULL) *equals++ = '\0';
-    int64_t number;
-    if (!vector_is_state(text, &state)) {
-        if (!vector_number(text, &number)) return vector_fault(w, "syntax: expected a state or its number");
-        state = (hf_breaker_state)number; /* states that nobody has */
-    }
-    if (w->breaker == NULL) return vector_fault(w, "there is no breaker");
-    int rc = hf_breaker_set(w->breaker, state, w->now);
-    const char *expected = equals == NULL ? hf_errname(0) : equals;
-    w->checks += equals != NULL;
-    if (strcmp(hf_errname(rc), expected) == 0) return true;
-    return vector_fault(w, "expected %s, found %s", expected, hf_errname(rc));
-}
-
 static bool do_resize(struct vector_world *w, const char *arguments) {
     int64_t slots = -1;
     if (w->bulkhead == NULL || !vector_number(arguments, &slots)) {
@@ -114,8 +94,12 @@ static bool do_word(struct vector_world *w, char *token, bool *out_known) {
     if ((inner = bracketed(token, "backoff")) != NULL) return vector_set_backoff(w, inner);
     if ((inner = bracketed(token, "invalid")) != NULL) return vector_check_config(w, inner, false);
     if ((inner = bracketed(token, "valid")) != NULL) return vector_check_config(w, inner, true);
+    if ((inner = bracketed(token, "reconfigure")) != NULL) return vector_breaker_reconfigure(w, inner);
+    if ((inner = bracketed(token, "says")) != NULL) return vector_breaker_says(w, inner);
+    if (strcmp(token, "save") == 0) return vector_breaker_save(w);
+    if (strncmp(token, "restore:", 8) == 0) return vector_breaker_restore(w, token + 8);
     if (strncmp(token, "reject:", 7) == 0) return vector_expect_rejection(w, token + 7);
-    if (strncmp(token, "set:", 4) == 0) return do_set(w, token + 4);
+    if (strncmp(token, "set:", 4) == 0) return vector_breaker_set(w, token + 4);
     if (strncmp(token, "resize:", 7) == 0) return do_resize(w, token + 7);
     if (strncmp(token, "max_wait:", 9) == 0) return do_max_wait(w, token + 9);
     if (strncmp(token, "delay:", 6) == 0) return vector_expect_delay(w, token + 6);

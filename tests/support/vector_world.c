@@ -38,6 +38,7 @@ static void on_change(void *arg, const hf_breaker_event *event) {
     for (char *space; (space = strchr(text, ' ')) != NULL;) *space = '-'; /* "forced open" is one token */
     vector_append(w->events, text);
     w->event_info = *event->info;
+    w->event_rules = event->rules;
 }
 
 static hf_outcome fallback_value(void *arg, const hf_result *failed) {
@@ -62,6 +63,7 @@ static int make(struct vector_world *w, const char *object, const char *name, co
     int rc = HF_E_INVALID;
     if (strcmp(object, "breaker") == 0 && w->breaker == NULL) {
         hf_breaker_config watched = config->breaker;
+        watched.initial_at = w->now;
         watched.on_change = on_change;
         watched.on_change_arg = w;
         rc = hf_breaker_new(&w->breaker, name, &watched, error);
@@ -174,6 +176,8 @@ bool vector_world_fini(struct vector_world *w) {
 bool vector_world_renew(struct vector_world *w, const char *setup) {
     if (!vector_world_fini(w)) return false;
     struct vector_world fresh = {.file = w->file, .line = w->line, .id = w->id, .token = w->token, .checks = w->checks};
+    fresh.saved = w->saved; /* a restart */
+    fresh.has_saved = w->has_saved;
     *w = fresh;
     return vector_world_init(w, setup);
 }

@@ -60,6 +60,9 @@ struct vector_world {
 
     char events[VECTOR_FACT_MAX]; /* changes of state since they were last asked for */
     hf_breaker_info event_info;   /* of the last */
+    uint32_t event_rules;         /* of the last */
+    hf_breaker_saved saved;       /* by "save" */
+    bool has_saved;
 };
 
 /* printf; always false. Puts file, line, row and token in front. */
@@ -105,6 +108,14 @@ bool vector_expect(struct vector_world *w, const char *name, char relation, cons
 /* A state of the breaker that must hold; false without a fault when `word` is no state. */
 bool vector_is_state(const char *word, hf_breaker_state *out);
 bool vector_expect_state(struct vector_world *w, hf_breaker_state state);
+
+/* What is done to the breaker: "set:STATE[=CODE]", "reconfigure[KEYS]", "save", "restore:ELAPSED"; and what it
+ * must say of itself: "says[PART OF THE SENTENCE]". */
+bool vector_breaker_set(struct vector_world *w, const char *arguments);
+bool vector_breaker_reconfigure(struct vector_world *w, char *keys);
+bool vector_breaker_save(struct vector_world *w);
+bool vector_breaker_restore(struct vector_world *w, const char *elapsed);
+bool vector_breaker_says(struct vector_world *w, const char *part);
 
 /* "delay:..." and "within:..." on the row's back-off. */
 bool vector_expect_delay(struct vector_world *w, const char *arguments);

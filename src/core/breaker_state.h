@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HF_CORE_BREAKER_STATE_H
+#define HF_CORE_BREAKER_STATE_H
+
+/* The shared state of a breaker: 64-bit words and nothing else. No pointers; all zero is a closed breaker
+ * with an empty window (word values: core/breaker.h and its companions). It may stand on the heap or in
+ * memory that processes share, at a multiple of 64 bytes.
+ *
+ *     line 0       control, probe slots 0 to 6        read by every call, written when the state changes
+ *     line 1       probe slots 7 to 14                (and by probes, when it is half-open)
+ *     line 2       probe slot 15, rejected, spare     written by rejected calls
+ *     line 3       window: by calls   head, blocks 0 to 6
+ *                          by time    head, spot, spare
+ *     lines 4 ...  by calls   more blocks
+ *                  by time    shards of cells, each at a line of its own: a ring for every kind
+ *
+ *     bytes        by calls   256 up to 112 slots, 768 at 1024
+ *                  by time    1280 up to 10 buckets, 2304 at 20 */
+
+#include "core/breaker_time_window.h"
+#include "core/breaker_window.h"
+
+#include <stdatomic.h>
+
+#define HF__LINE_WORDS 8u
+#define HF__SHARDS 4u
+
+struct hf__breaker_state {
+    _Alignas(64) _Atomic uint64_t control;
+    _Atomic uint64_t probe[HF_BREAKER_PROBES_MAX];
+    _Atomic uint64_t rejected; /* generation 15 | count 49 */
+    _Atomic uint64_t spare[6];
+    _Atomic uint64_t window[];
+};
+_Static_assert(offsetof(struct hf__breaker_state, control) == 0, "line 0");
+_Static_assert(offsetof(struct hf__breaker_state, probe) == 8, "lines 0 to 2");
+_Static_assert(offsetof(struct hf__breaker_state, rejected) == 136, "line 2, not that of control");
+_Static_assert(offsetof(struct hf__breaker_state, window) == 192, "line 3");
+_Static_assert(sizeof(_Atomic uint64_t) == 8 && ATOMIC_LLONG_LOCK_FREE == 2, "words that need no lock");
+
+/* Where what stands in `window`. Follows from what is fixed at creation. */
+struct hf__breaker_shape {
+    uint32_t kind;     /* hf_breaker_window */
+    uint32_t capacity; /* slots by calls, buckets by time */
+    uint32_t stride;   /* by time: words of a shard */
+    uint32_t words;    /* of the window in all */
+};
+
+/* By calls: head and blocks. */
+#define HF__WINDOW_HEAD 0u
+#define HF__WINDOW_BLOCKS 1u
+/* By time: head, spot, then the shards. */
+#define HF__TIME_HEAD 0u
+#define HF__TIME_SPOT 1u
+#define HF__TIME_CELLS HF__LINE_WORDS
+
+/* What a window always has room for, so that it can be changed while it works. */
+#define HF__CAPACITY_CALLS 112u /* with the head one line */
+#define HF__CAPACITY_BUCKETS 10u
+
+#define HF__BLOCKS_MAX (HF_BREAKER_WINDOW_MAX / HF__WINDOW_BLOCK)
+#define HF__CELLS_MAX (HF__SHARDS * (HF__CELL_KINDS * HF_BREAKER_BUCKETS_MAX + HF__LINE_WORDS))
+
+struct hf__breaker_shape hf__breaker_shape(hf_breaker_window kind, uint32_t window, uint32_t buckets);
+size_t hf__breaker_state_bytes(const struct hf__breaker_shape *shape);
+
+#endif

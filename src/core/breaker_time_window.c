@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/breaker_time_window.h"
+
+#define HEAD_TAG_SHIFT 48
+#define HEAD_EPOCH_MASK ((UINT64_C(1) << HEAD_TAG_SHIFT) - 1)
+#define CELL_TAG_SHIFT 49
+#define CELL_EPOCH_SHIFT 32
+#define CELL_EPOCH_MASK 0x1ffffu
+#define AHEAD_MAX 4096u                /* buckets that a head may move on while somebody uses what it was */
+#define SPOT_MARK UINT32_C(0x80000000) /* in the count of `spot`: so that it is not zero, which means none */
+#define RUN_MAX (SPOT_MARK - 1)
+
+uint64_t hf__time_epoch(hf_time now, int64_t width_ns) {
+    uint64_t epoch = now <= 0 ? 0 : (uint64_t)now / (uint64_t)width_ns;
+    return epoch < HEAD_EPOCH_MASK ? epoch : HEAD_EPOCH_MASK;
+}
+
+uint64_t hf__time_head(uint32_t tag, uint64_t epoch) { return (uint64_t)tag << HEAD_TAG_SHIFT | epoch; }
+
+uint32_t hf__time_tag(uint64_t head) { return (uint32_t)(head >> HEAD_TAG_SHIFT); }
+
+uint64_t hf__time_roll(uint64_t head, uint64_t epoch) {
+    return epoch > (head & HEAD_EPOCH_MASK) ? hf__time_head(hf__time_tag(head), epoch) : head;
+}
+
+uint32_t hf__time_slot(uint64_t head, uint32_t capacity) { return (uint32_t)((head & HEAD_EPOCH_MASK) % capacity); }
+
+static uint32_t cell_tag(uint64_t cell) { return (uint32_t)(cell >> CELL_TAG_SHIFT); }
+
+static uint64_t cell_in(uint64_t head, uint32_t count) {
+    return (uint64_t)hf__time_tag(head) << CELL_TAG_SHIFT | (head & CELL_EPOCH_MASK) << CELL_EPOCH_SHIFT | count;
+}
+
+/* How many buckets the cell is behind the head, modulo all. */
+static uint32_t behind(uint64_t cell, uint64_t head) {
+    return ((uint32_t)head - (uint32_t)(cell >> CELL_EPOCH_SHIFT)) & CELL_EPOCH_MASK;
+}
+
+/* Of the head's generation, and of a later bucket: somebody else has moved the head meanwhile. */
+static bool ahead(uint64_t cell, uint64_t head) {
+    return cell != 0 && cell_tag(cell) == hf__time_tag(head) && behind(cell, head) > CELL_EPOCH_MASK - AHEAD_MAX;
+}
+
+static uint32_t increment(uint32_t count) { return count == UINT32_MAX ? count : count + 1; }
+
+bool hf__time_add(uint64_t cell, uint64_t head, uint64_t *out) {
+    if (cell_tag(cell) == hf__time_tag(head)) {
+        if (ahead(cell, head)) return false;
+        *out = cell_in(head, behind(cell, head) == 0 ? increment((uint32_t)cell) : 1);
+        return true;
+    }
+    if (hf__generation_newer(cell_tag(cell), hf__time_tag(head))) return false;
+    *out = cell_in(head, 1);
+    return true;
+}
+
+bool hf__time_live(uint64_t cell, uint64_t head, uint32_t buckets) {
+    return cell != 0 && cell_tag(cell) == hf__time_tag(head) && behind(cell, head) < buckets;
+}
+
+uint64_t hf__time_sweep(uint64_t cell, uint64_t before, uint64_t after, uint32_t capacity) {
+    if (hf__generation_newer(cell_tag(cell), hf__time_tag(after)) || ahead(cell, after)) return cell;
+    uint64_t moved = (after & HEAD_EPOCH_MASK) - (before & HEAD_EPOCH_MASK);
+    if (moved >= capacity && hf__time_live(cell, before, capacity)) return 0; /* however far: 17 bits could fit again */
+    return hf__time_live(cell, after, capacity) ? cell : 0;
+}
+
+uint64_t hf__time_spot(uint64_t spot, uint64_t head, uint32_t buckets, enum hf__entry entry, bool slow) {
+    if (hf__generation_newer(cell_tag(spot), hf__time_tag(head))) return spot;
+    bool later = ahead(spot, head);
+    bool live = later || hf__time_live(spot, head, buckets);
+    uint32_t run = live ? (uint32_t)spot & RUN_MAX : 0; /* a run whose last failure has left the window is over */
+    if (entry == HF__ENTRY_SUCCESS) run = 0;
+    if (entry == HF__ENTRY_FAILURE && run < RUN_MAX) run++;
+    if ((entry != HF__ENTRY_SUCCESS || slow) && !later) return cell_in(head, SPOT_MARK | run);
+    return live ? (spot & ~(uint64_t)RUN_MAX) | run : spot;
+}
+
+static uint32_t add_saturating(uint32_t a, uint32_t b) { return a > UINT32_MAX - b ? UINT32_MAX : a + b; }
+
+static uint32_t sum(uint64_t head, const uint64_t *ring, const struct hf__time_span *span) {
+    uint32_t total = 0;
+    for (uint32_t i = 0; i < span->capacity; i++) {
+        if (hf__time_live(ring[i], head, span->buckets)) total = add_saturating(total, (uint32_t)ring[i]);
+    }
+    return total;
+}
+
+static uint32_t at_most(uint32_t value, uint32_t limit) { return value < limit ? value : limit; }
+
+struct hf__counts hf__time_count(uint64_t head, uint64_t spot, const uint64_t *cells, uint32_t shards, uint32_t stride,
+                                 const struct hf__time_span *span) {
+    struct hf__counts counts = {0, 0, 0, 0};
+    for (uint32_t i = 0; i < shards; i++) {
+        const uint64_t *shard = cells + (size_t)i * stride;
+        counts.total = add_saturating(counts.total, sum(head, shard + HF__CELL_TOTAL * span->capacity, span));
+        counts.failures = add_saturating(counts.failures, sum(head, shard + HF__CELL_FAILURES * span->capacity, span));
+        counts.slow = add_saturating(counts.slow, sum(head, shard + HF__CELL_SLOW * span->capacity, span));
+    }
+    /* The cells of one result are written one after the other: a part is never more than the whole. */
+    counts.failures = at_most(counts.failures, counts.total);
+    counts.slow = at_most(counts.slow, counts.total);
+    if (hf__time_live(spot, head, span->buckets)) counts.consecutive = (uint32_t)spot & RUN_MAX;
+    return counts;
+}

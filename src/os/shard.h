@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HF_OS_SHARD_H
+#define HF_OS_SHARD_H
+
+#include <stdint.h>
+
+/* A number for the calling thread, the same for all its life: threads are numbered in the order in which
+ * they first ask. Counters that many threads write are kept in shards, and `number mod shards` says which
+ * one is whose; nothing but speed depends on it. */
+uint32_t hf__thread_number(void);
+
+#endif
