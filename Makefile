@@ -58,12 +58,14 @@ base   := errors num rng
 core   := backoff breaker breaker_probe breaker_rules breaker_state breaker_time_window breaker_window budget bulkhead \
           retry
 engine := call policy result trunk
-os     := error_text monotonic random_seed shard waiter wall
+os     := error_text fork_generation monotonic random_seed shard sigpipe thread waiter wall
 policy := backoff_config breaker_admin breaker_change breaker_config breaker_explain breaker_live breaker_policy \
           breaker_record budget_policy bulkhead_line bulkhead_policy config_check fallback_policy \
           pipeline_build retry_policy timeout_policy
 drive  := cancel clock describe run seed testing
-http   := classify curl_door curl_options multi_list retry_after transfer
+http   := classify client client_calls client_core client_exchange client_job client_lane client_request \
+          client_setup client_thread completions curl_door curl_options job_timers libcurl_ready multi_list resolver \
+          response retry_after transfer
 
 core_lib := $(base:%=base/%) $(core:%=core/%) $(engine:%=engine/%) $(os:%=os/%) \
             $(policy:%=policy/%) $(drive:%=drive/%)

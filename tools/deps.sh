@@ -21,6 +21,9 @@ need_module libmicrohttpd libmicrohttpd-dev
 need_module inih libinih-dev
 need_module gnutls libgnutls28-dev
 need_module cmocka libcmocka-dev
+need_module libuv libuv1-dev
+need_command nginx nginx-light
+need_command nghttpd nghttp2-server
 need_command clang clang
 need_file '/usr/lib/llvm-14/lib/clang/14*/lib/linux/libclang_rt.fuzzer-*.a' libclang-rt-14-dev
 need_command clang-format clang-format

@@ -235,6 +235,17 @@ static int32_t stricter(int32_t a, int32_t b) {
     return rank[a] >= rank[b] ? a : b;
 }
 
+/* RFC 9113, 7. A refused stream was not processed (8.7). */
+#define HTTP2_REFUSED_STREAM 7
+#define HTTP2_ENHANCE_YOUR_CALM 11
+
+/* What can fail between us and a proxy before anything reaches the origin. A failed TLS handshake is not in it: behind
+ * CONNECT it is the origin's. */
+static bool is_proxys_fault(CURLcode code) {
+    return code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT ||
+           code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_PROXY;
+}
+
 /* What the code means beyond its number. */
 static hf_curl_rule failed_rule(const struct hf__rules *rules, const struct hf__ending *e) {
     hf_curl_rule rule = hf__code_rule(rules, (int)e->code, e->reached);
@@ -245,6 +256,10 @@ static hf_curl_rule failed_rule(const struct hf__rules *rules, const struct hf__
     bool oversized_headers = (e->code == CURLE_OUT_OF_MEMORY || (int)e->code == 100) && e->status != 0;
     bool bad_location = e->code == CURLE_URL_MALFORMAT && e->redirected;
     if (oversized_headers || bad_location) rule.kind = HF_FAILURE; /* the server made libcurl fail */
+    if (e->vetoed) rule = (hf_curl_rule){NONE, IDEM, 0, 0};        /* the connection was stale, or the stream refused */
+    if (e->code == CURLE_HTTP2_STREAM && e->http2_error == HTTP2_REFUSED_STREAM) rule.repeat = ANY;
+    if (e->code == CURLE_HTTP2_STREAM && e->http2_error == HTTP2_ENHANCE_YOUR_CALM) rule.kind = SLOW;
+    if (e->via_proxy && !e->reached && rule.kind == FAIL && is_proxys_fault(e->code)) rule.kind = NONE;
     return rule;
 }
 

@@ -40,6 +40,9 @@ struct hf__ending {
     bool replayable;        /* there is no request body, or it can be sent again */
     bool redirected;        /* the server sent us on */
     int os_errno;           /* of a failed connect, else 0 */
+    int http2_error;        /* of a reset stream where it is known, else 0 */
+    bool vetoed;            /* we refused a silent resend by libcurl */
+    bool via_proxy;         /* a proxy of the client's stands between */
     uint32_t attempt;       /* number among attempts, 1 = the first */
     bool has_hint;          /* a Retry-After came with the status ... */
     int64_t hint_ns;        /* ... and asks for this long */

@@ -8,12 +8,12 @@
 #include "engine/pipeline.h"
 #include "engine/result.h"
 #include "http/curl_options.h"
+#include "http/libcurl_ready.h"
 #include "http/multi_list.h"
 #include "http/transfer.h"
 #include "os/error_text.h"
 #include "os/waiter.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +62,10 @@ static bool ready(struct visit *visit) {
     visit->multi = hf__multi_list_take(&visit->door->multis);
     if (visit->multi == NULL) return false;
     hf__transfer_attach(&visit->transfer);
+    if (visit->options.buffer_max_bytes > 0) {
+        (void)curl_easy_setopt(visit->transfer.easy, CURLOPT_WRITEFUNCTION, hf__transfer_on_body);
+        (void)curl_easy_setopt(visit->transfer.easy, CURLOPT_WRITEDATA, &visit->transfer);
+    }
     if (visit->options.headers != NULL) {
         (void)curl_easy_setopt(visit->transfer.easy, CURLOPT_HTTPHEADER, visit->options.headers);
     }
@@ -76,6 +80,10 @@ static void release(struct visit *visit) {
     if (visit->multi == NULL) return;
     hf__cancel_watch_remove(visit->options.cancel, &visit->watch);
     hf__transfer_detach(&visit->transfer);
+    if (visit->options.buffer_max_bytes > 0) {
+        (void)curl_easy_setopt(visit->transfer.easy, CURLOPT_WRITEFUNCTION, visit->options.write_function);
+        (void)curl_easy_setopt(visit->transfer.easy, CURLOPT_WRITEDATA, visit->options.write_data);
+    }
     if (visit->options.headers != NULL) {
         (void)curl_easy_setopt(visit->transfer.easy, CURLOPT_HTTPHEADER, visit->bare_headers);
     }
@@ -194,6 +202,7 @@ static bool enter(struct visit *visit, hf_curl *door, CURL *easy, const hf_curl_
     visit->transfer.rules = &door->rules;
     visit->transfer.options = &visit->options;
     visit->transfer.code = CURLE_FAILED_INIT;
+    visit->transfer.resends_allowed = UINT32_MAX;
     visit->bare_headers = visit->options.headers;
     bool has_key = hf__curl_key_header(visit->key_header, &visit->options);
     visit->transfer.keyed = has_key && visit->options.idempotent != HF_CURL_NOT_IDEMPOTENT;
@@ -243,26 +252,12 @@ CURLcode hf_curl_perform(hf_curl *door, CURL *easy, const hf_curl_options *optio
 
 /* ---- the door ---- */
 
-static pthread_once_t global_once = PTHREAD_ONCE_INIT;
-static CURLcode global_code;
-
-static void init_libcurl(void) { global_code = curl_global_init(CURL_GLOBAL_DEFAULT); }
-
-#define OLDEST_LIBCURL 0x075400 /* 7.84.0: curl_easy_header, thread-safe curl_global_init */
-
 int hf_curl_new(hf_curl **out_door, hf_pipeline *pipeline, hf_error *error) {
     if (out_door == NULL) return hf__error_set(error, HF_E_INVALID, "hf_curl_new: out_door is NULL");
     *out_door = NULL;
     if (pipeline == NULL) return hf__error_set(error, HF_E_INVALID, "hf_curl_new: pipeline is NULL");
-    (void)pthread_once(&global_once, init_libcurl);
-    if (global_code != CURLE_OK) {
-        return hf__error_set(error, HF_E_SYSTEM, "hf_curl_new: libcurl: %s", curl_easy_strerror(global_code));
-    }
-    const curl_version_info_data *found = curl_version_info(CURLVERSION_NOW);
-    if (found->version_num < OLDEST_LIBCURL) {
-        return hf__error_set(error, HF_E_UNSUPPORTED, "hf_curl_new: libcurl %s found, 7.84.0 or later expected",
-                             found->version);
-    }
+    int rc = hf__libcurl_ready("hf_curl_new", error);
+    if (rc < 0) return rc;
     hf_curl *door = calloc(1, sizeof *door);
     if (door == NULL) return hf__error_set(error, HF_E_NOMEM, "hf_curl_new: no memory for a door");
     if (!hf__multi_list_init(&door->multis)) {

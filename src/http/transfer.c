@@ -11,9 +11,9 @@
 
 static hf_time now_of(const struct hf__transfer *t) { return hf_clock_now(t->options->clock); }
 
-/* The final status of this attempt, 0 when none has come: before anything was sent libcurl still shows the
- * transfer before, or what a proxy said to CONNECT; 1xx are interim. */
-static long status_of(const struct hf__transfer *t) {
+/* Before anything was sent libcurl still shows the transfer before, or what a proxy said to CONNECT; 1xx are
+ * interim. */
+long hf__transfer_status(const struct hf__transfer *t) {
     long status = 0;
     if (t->reached) (void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
     return status < 200 ? 0 : status;
@@ -54,10 +54,17 @@ static bool has_request_body(const struct hf__transfer *t) {
     return strcmp(method, "DELETE") != 0 && hf__method_of(method) != HF__METHOD_SAFE;
 }
 
+/* libcurl names the error code of a reset stream only in its text: "HTTP/2 stream 1 was not closed cleanly:
+ * REFUSED_STREAM (err 7)". */
+static int http2_error_of(const char *text) {
+    const char *at = strstr(text, "(err ");
+    return at == NULL ? 0 : (int)strtol(at + 5, NULL, 10);
+}
+
 static hf_outcome judge(const struct hf__transfer *t, CURLcode code) {
     struct hf__ending ending = {
         .code = code,
-        .status = status_of(t),
+        .status = hf__transfer_status(t),
         .reached = t->reached,
         .keyed = t->keyed,
         .method = t->method,
@@ -69,6 +76,9 @@ static hf_outcome judge(const struct hf__transfer *t, CURLcode code) {
     ending.redirected = redirects > 0;
     if (code == CURLE_COULDNT_CONNECT) (void)curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &os_errno);
     ending.os_errno = (int)os_errno;
+    ending.vetoed = t->vetoed;
+    ending.via_proxy = t->via_proxy;
+    if (t->error_text != NULL && code == CURLE_HTTP2_STREAM) ending.http2_error = http2_error_of(t->error_text);
     if (hf__status_rule(t->rules, ending.status).flags & HF_CURL_HINT) ending.has_hint = read_hint(t, &ending.hint_ns);
     hf_outcome outcome = hf__classify(t->rules, &ending);
     outcome.resends = t->resends;
@@ -88,7 +98,7 @@ static int on_prereq(void *arg, char *their_ip, char *our_ip, int their_port, in
     if (t->options->idempotent == HF_CURL_NOT_IDEMPOTENT) method = HF__METHOD_OTHER;
     if (!t->reached || method < t->method) t->method = method;
     if (t->reached && !t->answered) {
-        if (t->method == HF__METHOD_OTHER && !t->keyed) {
+        if ((t->method == HF__METHOD_OTHER && !t->keyed) || t->resends >= t->resends_allowed) {
             t->vetoed = true;
             return CURL_PREREQFUNC_ABORT;
         }
@@ -106,7 +116,7 @@ static int on_prereq(void *arg, char *their_ip, char *our_ip, int their_port, in
 
 /* The blank line of a final response: the last moment at which its body can be kept from the caller. */
 static bool shall_pass(struct hf__transfer *t) {
-    if (status_of(t) == 0) return true;
+    if (hf__transfer_status(t) == 0) return true;
     t->decided = judge(t, CURLE_OK);
     return hf_call_would_end(t->call, t->decided, now_of(t));
 }
@@ -126,8 +136,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg) {
     return length;
 }
 
-/* Collects the body. A redirect's is not passed to us, so what comes is the final response's. */
-static size_t on_body(char *data, size_t size, size_t count, void *arg) {
+size_t hf__transfer_on_body(char *data, size_t size, size_t count, void *arg) {
     struct hf__transfer *t = arg;
     size_t more = size * count;
     if (more > t->options->buffer_max_bytes - t->body.length) {
@@ -138,7 +147,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg) {
     if (needed > t->body.size) {
         size_t roomy = needed < 4096 ? 4096 : needed * 2;
         if (roomy > t->options->buffer_max_bytes) roomy = t->options->buffer_max_bytes;
-        char *longer = realloc(t->body.data, roomy);
+        char *longer = realloc(t->body.data, roomy + 1); /* who takes the body may end it with a zero */
         if (longer == NULL) return 0;
         t->body.data = longer;
         t->body.size = roomy;
@@ -153,9 +162,6 @@ void hf__transfer_attach(struct hf__transfer *t) {
     (void)curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t);
     (void)curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION, on_prereq);
     (void)curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, t);
-    if (t->options->buffer_max_bytes == 0) return;
-    (void)curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, on_body);
-    (void)curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t);
 }
 
 void hf__transfer_detach(struct hf__transfer *t) {
@@ -163,9 +169,6 @@ void hf__transfer_detach(struct hf__transfer *t) {
     (void)curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, NULL);
     (void)curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION, NULL);
     (void)curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, NULL);
-    if (t->options->buffer_max_bytes == 0) return;
-    (void)curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, t->options->write_function);
-    (void)curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t->options->write_data);
 }
 
 bool hf__transfer_begin(struct hf__transfer *t, uint32_t attempt) {

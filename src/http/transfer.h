@@ -15,6 +15,9 @@ struct hf__transfer {
     const struct hf__rules *rules;
     const hf_curl_options *options; /* resolved: clock is never NULL */
     bool keyed;
+    uint32_t resends_allowed; /* silent resends by libcurl that pass, of what may be repeated */
+    const char *error_text; /* libcurl's error buffer when it is ours, else NULL: the HTTP/2 error code is only there */
+    bool via_proxy;         /* a proxy that we chose stands between */
     struct {
         char *data;
         size_t length, size;
@@ -35,9 +38,16 @@ struct hf__transfer {
     hf_outcome decided;
 };
 
-/* Puts our callbacks onto the handle, takes them off again. */
+/* Puts our callbacks for headers and sends onto the handle, takes them off again. */
 void hf__transfer_attach(struct hf__transfer *transfer);
 void hf__transfer_detach(struct hf__transfer *transfer);
+
+/* A write callback that collects the body, up to buffer_max_bytes. A redirect's is not passed to us, so what comes is
+ * the final response's. */
+size_t hf__transfer_on_body(char *data, size_t size, size_t count, void *transfer);
+
+/* The final status of this attempt, 0 when none has come. */
+long hf__transfer_status(const struct hf__transfer *transfer);
 
 /* Forgets the attempt before. False when its request body cannot be sent again. */
 bool hf__transfer_begin(struct hf__transfer *transfer, uint32_t attempt);

@@ -21,17 +21,18 @@ int door_bench_setup(void **state) {
     return 0;
 }
 
-static void close_door(struct door_bench *b) {
+void door_bench_close(struct door_bench *b) {
     curl_easy_cleanup(b->easy);
     hf_curl_free(b->door);
     hf_pipeline_free(b->pipeline);
     hf_retry_free(b->retry);
     hf_breaker_free(b->breaker);
     if (b->mockd.pid > 0) assert_int_equal(mockd_stop(&b->mockd), 0);
+    b->door = NULL;
 }
 
 int door_bench_teardown(void **state) {
-    close_door(*state);
+    door_bench_close(*state);
     free(*state);
     return 0;
 }
@@ -50,7 +51,7 @@ static size_t on_write(char *data, size_t size, size_t count, void *arg) {
     return size * count;
 }
 
-static void open_door(struct door_bench *b) {
+static void make_door(struct door_bench *b) {
     hf_retry_config retry;
     hf_retry_config_init(&retry);
     retry.max_attempts = b->attempts;
@@ -82,9 +83,13 @@ static void open_door(struct door_bench *b) {
     assert_non_null(b->easy);
 }
 
+void door_bench_open(struct door_bench *b) {
+    if (b->door != NULL) door_bench_close(b);
+    make_door(b);
+}
+
 void door_bench_serve(struct door_bench *b, const char *scenario) {
-    if (b->door != NULL) close_door(b);
-    open_door(b);
+    door_bench_open(b);
     assert_true(mockd_start(&b->mockd, HF_MOCKD_PATH, NULL, scenario, NULL));
     memcpy(b->url, b->mockd.url, sizeof b->url);
 }
@@ -100,7 +105,7 @@ void door_bench_nobody(struct door_bench *b) {
     }
     assert_int_equal(getsockname(holder, (struct sockaddr *)&address, &length), 0);
     snprintf(b->url, sizeof b->url, "http://127.0.0.1:%d", ntohs(address.sin_port));
-    open_door(b);
+    door_bench_open(b);
 }
 
 static size_t on_header(char *line, size_t size, size_t count, void *arg) {

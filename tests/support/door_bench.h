@@ -41,6 +41,10 @@ struct door_bench {
 int door_bench_setup(void **state);
 int door_bench_teardown(void **state);
 
+/* What setup and teardown do around a bench that lives elsewhere: fresh policies and a door, the end of them. */
+void door_bench_open(struct door_bench *bench);
+void door_bench_close(struct door_bench *bench);
+
 /* Starts a mockd with this scenario, in place of an earlier one, with a fresh door. */
 void door_bench_serve(struct door_bench *bench, const char *scenario);
 
