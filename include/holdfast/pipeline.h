@@ -7,7 +7,8 @@
  *
  *     fallback, total timeout, retry, bulkhead, breaker, attempt timeout
  *
- * so that every attempt is counted by the breaker and takes a slot only while it runs.
+ * so that every attempt is counted by the breaker and takes a slot only while it runs. Any order can be
+ * built; hf_pipeline_check says in words what is wrong with one.
  *
  *     hf_policy *order[] = {hf_retry_policy(retry), hf_breaker_policy(breaker)};
  *     hf_pipeline *pipeline;
@@ -46,6 +47,23 @@ HF_API int hf_pipeline_new(hf_pipeline **out_pipeline, const char *name, hf_poli
  * Memory:   seven allocations, given back by hf_pipeline_free.
  */
 HF_API int hf_pipeline_standard(hf_pipeline **out_pipeline, const char *name, hf_error *error);
+
+/* Receives one warning, a sentence that names the policies it is about; valid during the call. */
+typedef void hf_pipeline_warning(void *arg, const char *sentence);
+
+/* hf_pipeline_check looks for orders and numbers that can be built but hurt: a timeout that never passes
+ * because one around it is shorter, back-offs that do not fit their total timeout, a retry inside a
+ * breaker or a bulkhead outside a retry, a breaker that looks back less than two timeouts, probes whose
+ * lease is shorter than their timeout, a fallback that is not outermost, no timeout at all, ... It calls
+ * `warn` (may be NULL) for each. A warning is no error: there are pipelines that mean it.
+ *
+ *     static void print(void *arg, const char *sentence) { fprintf(arg, "warning: %s\n", sentence); }
+ *     hf_pipeline_check(pipeline, print, stderr);
+ *
+ * Returns how many there were, 0 for a pipeline without.
+ * Threads:  any thread; never blocks; runs `warn` on this thread.
+ */
+HF_API size_t hf_pipeline_check(const hf_pipeline *pipeline, hf_pipeline_warning *warn, void *arg);
 
 /* hf_pipeline_free gives up the caller's reference. Calls under way must have ended. NULL is fine.
  * Threads: any thread; never blocks. */

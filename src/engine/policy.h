@@ -82,6 +82,28 @@ struct hf_x {
     const struct hf__caller *caller; /* in: stays where it is until the call ends */
 };
 
+/* What a policy says about itself to hf_pipeline_check. What does not apply stays as HF__NO_FACTS has it. */
+#define HF__ROLE_ANSWERS 0x1u /* stands in for what is inside: a fallback */
+#define HF__ROLE_REPEATS 0x2u /* runs what is inside again: a retry */
+#define HF__ROLE_HOLDS 0x4u   /* a call inside holds something that others need: a bulkhead */
+#define HF__ROLE_JUDGES 0x8u  /* learns from the results of what is inside: a breaker */
+
+struct hf__facts {
+    uint32_t roles;
+    uint32_t attempts;      /* REPEATS: at most, HF__UNLIMITED */
+    int64_t first_pause_ns; /* REPEATS: wait before the second attempt, on average */
+    int64_t pauses_ns;      /* REPEATS: all waits of a call that makes all attempts */
+    int64_t ends_after_ns;  /* what is inside is ended after so long */
+    int64_t line_ns;        /* HOLDS: longest wait to get it, 0: no wait */
+    int64_t window_ns;      /* JUDGES: by results that are at most so old */
+    int64_t lease_ns;       /* JUDGES: a probe counts for so long */
+    int64_t slow_ns;        /* JUDGES: what takes so long is slow */
+};
+
+#define HF__UNLIMITED UINT32_MAX
+#define HF__NO_FACTS \
+    (struct hf__facts) { .ends_after_ns = HF_NEVER, .window_ns = HF_NEVER, .lease_ns = HF_NEVER, .slow_ns = HF_NEVER }
+
 struct hf__policy_ops {
     const char *kind; /* "breaker" */
     int (*admit)(hf_policy *policy, struct hf_frame *frame, struct hf_x *x);
@@ -90,7 +112,8 @@ struct hf__policy_ops {
     int (*settle_ok)(hf_policy *policy, struct hf_frame *frame, struct hf_x *x);
     int (*due)(hf_policy *policy, struct hf_frame *frame, struct hf_x *x);
     bool (*keeps)(hf_policy *policy, const struct hf_frame *frame, const struct hf_x *x);
-    void (*destroy)(hf_policy *policy); /* the last reference is gone; never NULL */
+    void (*tell)(const hf_policy *policy, struct hf__facts *facts); /* NULL: nothing to tell */
+    void (*destroy)(hf_policy *policy);                             /* the last reference is gone; never NULL */
 };
 
 /* First member of every policy. */

@@ -172,6 +172,15 @@ static int breaker_settle_ok(hf_policy *policy, struct hf_frame *frame, struct h
     return breaker_settle(policy, frame, x);
 }
 
+static void breaker_tell(const hf_policy *policy, struct hf__facts *facts) {
+    const hf_breaker *b = (const hf_breaker *)(const void *)policy;
+    struct hf__breaker_rules rules = hf__breaker_live_read(&b->rules);
+    facts->roles = HF__ROLE_JUDGES;
+    facts->lease_ns = rules.open.probe_lease_ns;
+    facts->slow_ns = rules.slow_call_ns;
+    if (b->shape.kind == HF_BREAKER_BY_TIME) facts->window_ns = b->width_ns * rules.size;
+}
+
 /* ---- life ---- */
 
 static void breaker_destroy(hf_policy *policy) {
@@ -184,6 +193,7 @@ static const struct hf__policy_ops breaker_ops = {
     .admit = breaker_admit,
     .settle = breaker_settle,
     .settle_ok = breaker_settle_ok,
+    .tell = breaker_tell,
     .destroy = breaker_destroy,
 };
 

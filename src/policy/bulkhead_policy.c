@@ -187,6 +187,13 @@ static int bulkhead_settle(hf_policy *policy, struct hf_frame *frame, struct hf_
     return HF__PASS;
 }
 
+static void bulkhead_tell(const hf_policy *policy, struct hf__facts *facts) {
+    const hf_bulkhead *b = (const hf_bulkhead *)(const void *)policy;
+    uint32_t ms = atomic_load_explicit(&b->wait_ms, memory_order_relaxed);
+    facts->roles = HF__ROLE_HOLDS;
+    if (b->max_waiting > 0) facts->line_ns = ms == HF__PLACE_FOR_EVER ? HF_NEVER : hf__ms_to_ns(ms);
+}
+
 static void bulkhead_destroy(hf_policy *policy) {
     HF_MUST(pthread_mutex_destroy(&bulkhead_of(policy)->mutex) == 0);
     free(policy);
@@ -198,6 +205,7 @@ static const struct hf__policy_ops bulkhead_ops = {
     .leave = bulkhead_leave,
     .settle = bulkhead_settle,
     .settle_ok = bulkhead_settle,
+    .tell = bulkhead_tell,
     .destroy = bulkhead_destroy,
 };
 

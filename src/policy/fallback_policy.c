@@ -48,6 +48,11 @@ static bool fallback_keeps(hf_policy *policy, const struct hf_frame *frame, cons
     return stands_in(policy, x);
 }
 
+static void fallback_tell(const hf_policy *policy, struct hf__facts *facts) {
+    (void)policy;
+    facts->roles = HF__ROLE_ANSWERS;
+}
+
 static void fallback_destroy(hf_policy *policy) { free(policy); }
 
 static const struct hf__policy_ops fallback_ops = {
@@ -55,6 +60,7 @@ static const struct hf__policy_ops fallback_ops = {
     .settle = fallback_settle,
     .settle_ok = hf__nothing_on_success,
     .keeps = fallback_keeps,
+    .tell = fallback_tell,
     .destroy = fallback_destroy,
 };
 

@@ -91,6 +91,20 @@ static bool retry_keeps(hf_policy *policy, const struct hf_frame *frame, const s
     return hf_budget_available(retry->budget, x->now) > (x->rejected ? 0 : x->outcome.resends); /* charged first */
 }
 
+/* The waits between the attempts as they are on average, at half of what jitter may do. */
+static void retry_tell(const hf_policy *policy, struct hf__facts *facts) {
+    const hf_retry_config *config = &((const hf_retry *)(const void *)policy)->config;
+    bool unlimited = config->max_attempts == HF_RETRY_UNLIMITED;
+    facts->roles = HF__ROLE_REPEATS;
+    facts->attempts = unlimited ? HF__UNLIMITED : config->max_attempts;
+    int64_t previous_ns = 0;
+    for (uint32_t made = 1; made < (unlimited ? 2 : config->max_attempts); made++) {
+        previous_ns = hf_backoff_delay(&config->backoff, made, previous_ns, UINT64_MAX / 2);
+        if (made == 1) facts->first_pause_ns = previous_ns;
+        facts->pauses_ns = hf__add(facts->pauses_ns, previous_ns);
+    }
+}
+
 static void retry_destroy(hf_policy *policy) {
     hf_budget_free(retry_of(policy)->budget);
     free(policy);
@@ -102,6 +116,7 @@ static const struct hf__policy_ops retry_ops = {
     .settle = retry_settle,
     .settle_ok = hf__nothing_on_success,
     .keeps = retry_keeps,
+    .tell = retry_tell,
     .destroy = retry_destroy,
 };
 

@@ -24,10 +24,14 @@ static int timeout_due(hf_policy *policy, struct hf_frame *frame, struct hf_x *x
     return HF__TURN;
 }
 
+static void timeout_tell(const hf_policy *policy, struct hf__facts *facts) {
+    facts->ends_after_ns = ((const hf_timeout *)(const void *)policy)->after_ns;
+}
+
 static void timeout_destroy(hf_policy *policy) { free(policy); }
 
 static const struct hf__policy_ops timeout_ops = {
-    .kind = "timeout", .admit = timeout_admit, .due = timeout_due, .destroy = timeout_destroy};
+    .kind = "timeout", .admit = timeout_admit, .due = timeout_due, .tell = timeout_tell, .destroy = timeout_destroy};
 
 void hf_timeout_config_init(hf_timeout_config *config) {
     *config = (hf_timeout_config){.struct_size = (uint32_t)sizeof *config, .timeout_ms = 10000};
