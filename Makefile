@@ -49,6 +49,7 @@ curl_cflags := $(shell pkg-config --cflags libcurl 2>/dev/null)
 curl_libs   := $(shell pkg-config --libs libcurl 2>/dev/null || echo -lcurl)
 mockd_cflags := $(shell pkg-config --cflags libmicrohttpd inih gnutls 2>/dev/null)
 mockd_libs   := $(shell pkg-config --libs libmicrohttpd inih gnutls 2>/dev/null || echo -lmicrohttpd -linih -lgnutls)
+sodium_libs := $(shell pkg-config --libs libsodium 2>/dev/null || echo -lsodium)
 cmocka_libs  := $(shell pkg-config --libs cmocka 2>/dev/null || echo -lcmocka)
 version := $(shell sed -n 's/^\#define HF_VERSION "\(.*\)"/\1/p' include/holdfast/version.h)
 abi := 0
@@ -56,12 +57,12 @@ abi := 0
 # ---- the house, bottom up ------------------------------------------------------------------------
 base   := errors num rng
 core   := backoff breaker breaker_probe breaker_rules breaker_state breaker_time_window breaker_window budget bulkhead \
-          retry
+          ratelimit retry
 engine := call policy result trunk
-os     := error_text fork_generation monotonic random_seed shard sigpipe thread waiter wall
+os     := error_text fork_generation keyed_hash monotonic random_seed shard sigpipe thread waiter wall
 policy := backoff_config breaker_admin breaker_change breaker_config breaker_explain breaker_live breaker_policy \
           breaker_record budget_policy bulkhead_line bulkhead_policy config_check fallback_policy \
-          pipeline_build pipeline_check retry_policy timeout_policy
+          keyed_table pipeline_build pipeline_check ratelimit_policy ratelimit_words retry_policy timeout_policy
 drive  := cancel clock describe run seed testing
 http   := classify client client_calls client_core client_exchange client_job client_lane client_request \
           client_setup client_thread completions curl_door curl_options job_timers libcurl_ready multi_list resolver \
@@ -141,7 +142,7 @@ $B/%.a:
 # from libholdfast.
 link_so = $(CC) -shared -Wl,-soname,$(@F) -Wl,--version-script,$(filter %.map,$^) $(ldflags) -o $@ $(filter %.o,$^)
 $B/libholdfast.so.$(abi): $(core_objs) src/holdfast.map
-	$(Q)$(link_so)
+	$(Q)$(link_so) $(sodium_libs)
 	@ln -sf $(@F) $B/libholdfast.so
 $B/libholdfast-curl.so.$(abi): $(http_objs) src/holdfast-curl.map $B/libholdfast.so.$(abi)
 	$(Q)$(link_so) $(if $(filter asan tsan fuzz,$(VARIANT)),,-Wl,-z,defs) -L$B -lholdfast $(curl_libs)
@@ -150,11 +151,11 @@ $B/libholdfast-curl.so.$(abi): $(http_objs) src/holdfast-curl.map $B/libholdfast
 $B/mockd: $(mockd_objs)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(mockd_libs) -lm
 
-link_all = $(CC) $(ldflags) -o $@ $(filter %.o,$^) $B/libholdfast-curl.a $B/libholdfast.a
+link_all = $(CC) $(ldflags) -o $@ $(filter %.o,$^) $B/libholdfast-curl.a $B/libholdfast.a $(sodium_libs)
 
 $B/libsupport.a: $(support)
 $(test_bins): $B/%: $B/%.o $B/libsupport.a $B/libholdfast-curl.a $B/libholdfast.a
-	$(Q)$(CC) $(ldflags) -o $@ $< $B/libsupport.a $B/libholdfast-curl.a $B/libholdfast.a $(cmocka_libs) $(curl_libs) -lm
+	$(Q)$(CC) $(ldflags) -o $@ $< $B/libsupport.a $B/libholdfast-curl.a $B/libholdfast.a $(sodium_libs) $(cmocka_libs) $(curl_libs) -lm
 $(example_bins): $B/examples/%: $B/examples/%.o $B/libholdfast-curl.a $B/libholdfast.a
 	$(Q)$(link_all) $(curl_libs)
 $(demo_bin): $(demo:%=$B/examples/black_friday/%.o) $B/tests/support/mockd_process.o $B/libholdfast-curl.a $B/libholdfast.a
@@ -164,7 +165,7 @@ $B/libfuzz.a: $(fuzz_parts)
 $(replay_bins): $B/fuzz/%: $B/fuzz/%.o $(if $(filter fuzz,$(VARIANT)),,$B/fuzz/replay_main.o) \
                   $B/libfuzz.a $B/libsupport.a $B/libholdfast-curl.a $B/libholdfast.a
 	$(Q)$(CC) $(ldflags) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) \
-	  $(filter %.a,$^) $(curl_libs) $(mockd_libs) -lm
+	  $(filter %.a,$^) $(sodium_libs) $(curl_libs) $(mockd_libs) -lm
 
 .PHONY: test examples demo check-demo-fails check-layers check-abi check-headers check-all
 test: check-layers check-headers check-abi $(test_bins) $(example_bins) $(replay_bins) $B/mockd

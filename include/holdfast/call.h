@@ -69,6 +69,10 @@ typedef struct hf_call_options {
                              policy makes the call wait in a queue. Default NULL. */
     void *wake_arg;       /* Default NULL. */
     const void *tag;      /* names the call to hf_bulkhead_line; never followed. Default NULL. */
+    const char *key;      /* whom the call is made for, where limits are kept for each user, address or host; must
+                             outlive the call. Default NULL: the same as "". */
+    uint32_t weight;      /* permits of a rate limit that it takes. Default 1. 0 to 131071. */
+    uint32_t reserved;    /* 0 */
 } hf_call_options;
 
 /* hf_call_options_init fills `options` with the defaults named at each field.
@@ -78,7 +82,7 @@ HF_API void hf_call_options_init(hf_call_options *options);
 /* hf_call_begin prepares `call` for one execution of `pipeline`, which must outlive it. `options` NULL
  * means defaults.
  *
- * Errors:   HF_E_INVALID (NULL, or options of an unknown size, a priority above 7).
+ * Errors:   HF_E_INVALID (NULL, or options of an unknown size, a priority above 7, a weight above 131071).
  * Time:     `now` in ns, monotonic, the clock of all later calls; an earlier one counts as the last.
  * Threads:  the calling thread becomes the owner; never blocks; calls no user code.
  * Memory:   allocates nothing.

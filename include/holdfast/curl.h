@@ -117,8 +117,10 @@ typedef struct hf_curl_options {
     void *fallback_arg;                   /* for the function of a fallback policy. Default NULL. */
     hf_result *out_result;                /* receives the truth about the call. Default NULL. */
     uint32_t priority;                    /* hf_priority. Default 3, HF_PRIORITY_NORMAL. 0 to 7. */
-    uint32_t reserved;                    /* 0 */
+    uint32_t weight;                      /* permits of a rate limit that it takes. Default 1. 0 to 131071. */
     const void *tag;                      /* names the call to hf_bulkhead_line; never followed. Default NULL. */
+    const char *key;                      /* whom the call is made for, where limits are kept for each user, address
+                                             or host. Default NULL: the same as "". */
 } hf_curl_options;
 
 /* hf_curl_options_init fills `options` with the defaults named at each field.

@@ -53,6 +53,10 @@ typedef struct hf_run_options {
     const hf_clock *clock; /* Default NULL: the default clock of the process. */
     uint64_t seed;         /* replays a run exactly. Default HF_SEED_AUTO. */
     const void *tag;       /* names the call to hf_bulkhead_line; never followed. Default NULL. */
+    const char *key;       /* whom the call is made for, where limits are kept for each user, address or host; must
+                              outlive the call. Default NULL: the same as "". */
+    uint32_t weight;       /* permits of a rate limit that it takes. Default 1. 0 to 131071. */
+    uint32_t reserved;     /* 0 */
 } hf_run_options;
 
 /* hf_run_options_init fills `options` with the defaults named at each field.

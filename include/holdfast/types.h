@@ -121,6 +121,8 @@ typedef enum hf_priority {
 
 #define HF_PRIORITIES 8
 
+#define HF_WEIGHT_MAX 131071u /* the most permits of a rate limit that one call may take */
+
 /* Opaque handle of any policy; the typed handles give theirs with `hf_X_policy`. */
 typedef struct hf_policy hf_policy;
 

@@ -30,6 +30,7 @@ void hf_run_options_init(hf_run_options *options) {
     options->deadline_at = HF_NEVER;
     options->timeout_ns = HF_NEVER;
     options->seed = HF_SEED_AUTO;
+    options->weight = 1;
 }
 
 static hf_time now_of(const struct runner *runner) { return runner->options.clock->now(runner->options.clock); }
@@ -148,7 +149,7 @@ static bool resolve(hf_run_options *out, const hf_run_options *given) {
         if (given->struct_size == 0 || given->struct_size > sizeof *out) return false;
         memcpy(out, given, given->struct_size);
     }
-    if (out->priority >= HF_PRIORITIES) return false;
+    if (out->priority >= HF_PRIORITIES || out->weight > HF_WEIGHT_MAX) return false;
     out->clock = hf__clock_or_default(out->clock);
     if (out->seed == HF_SEED_AUTO) out->seed = hf__seed_next();
     return true;
@@ -176,6 +177,8 @@ int hf_run(hf_pipeline *pipeline, hf_operation *operation, void *arg, const hf_r
         .wake = hf__waiter_wake,
         .wake_arg = &runner.waiter,
         .tag = o->tag,
+        .key = o->key,
+        .weight = o->weight,
     };
     hf_time now = HF__NO_TIME;
     bool timed = out_result != NULL, limited = o->timeout_ns != HF_NEVER || o->deadline_at != HF_NEVER;

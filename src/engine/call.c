@@ -92,7 +92,8 @@ static void interrupt(struct hf__call *c, uint32_t level, int32_t reason) {
     }
     if (c->phase == HF__PARKED) {
         hf_policy *policy = c->pipeline->policies[c->level];
-        if (policy->ops->leave != NULL) policy->ops->leave(policy, &c->frame[c->level]);
+        struct hf_x x = make_x(c, c->level);
+        if (policy->ops->leave != NULL) policy->ops->leave(policy, &c->frame[c->level], &x);
     }
     rise_without_attempt(c, reason, level);
 }
@@ -394,6 +395,7 @@ void hf_call_options_init(hf_call_options *options) {
     options->struct_size = (uint32_t)sizeof *options;
     options->priority = HF_PRIORITY_NORMAL;
     options->deadline_at = HF_NEVER;
+    options->weight = 1;
 }
 
 void hf__call_open(struct hf__call *c, hf_pipeline *pipeline, const hf_call_options *options, hf_time now) {
@@ -422,7 +424,7 @@ int hf_call_begin(hf_call *call, hf_pipeline *pipeline, const hf_call_options *o
         if (options->struct_size == 0 || options->struct_size > sizeof chosen) return HF_E_INVALID;
         memcpy(&chosen, options, options->struct_size);
     }
-    if (chosen.priority >= HF_PRIORITIES) return HF_E_INVALID;
+    if (chosen.priority >= HF_PRIORITIES || chosen.weight > HF_WEIGHT_MAX) return HF_E_INVALID;
     hf__call_claim(inside(call), &chosen);
     hf__call_open(inside(call), pipeline, &chosen, now);
     return 0;

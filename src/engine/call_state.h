@@ -64,7 +64,12 @@ _Static_assert(sizeof(struct hf__call) <= sizeof(hf_call), "hf_call holds this")
 /* First of all: what policies may keep a pointer to. `options` are complete. */
 static inline void hf__call_claim(struct hf__call *c, const hf_call_options *options) {
     c->rng = options->seed;
-    c->caller = (struct hf__caller){options->wake, options->wake_arg, options->tag, options->priority};
+    c->caller = (struct hf__caller){.wake = options->wake,
+                                    .wake_arg = options->wake_arg,
+                                    .tag = options->tag,
+                                    .key = options->key == NULL ? "" : options->key,
+                                    .priority = options->priority,
+                                    .weight = options->weight};
 }
 
 /* The rest, as after begin; the frames are cleared one by one as they are needed. */

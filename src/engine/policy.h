@@ -60,7 +60,9 @@ struct hf__caller {
     void (*wake)(void *); /* for PARK; NULL: the driver cannot be woken, and no policy may park the call */
     void *wake_arg;
     const void *tag; /* names the call to those who ask for it; never followed */
+    const char *key; /* whom it is for, where limits are kept by key; never NULL */
     uint32_t priority;
+    uint32_t weight; /* permits of a rate limit */
 };
 
 /* What the engine and a policy tell each other. */
@@ -107,7 +109,7 @@ struct hf__facts {
 struct hf__policy_ops {
     const char *kind; /* "breaker" */
     int (*admit)(hf_policy *policy, struct hf_frame *frame, struct hf_x *x);
-    void (*leave)(hf_policy *policy, struct hf_frame *frame);
+    void (*leave)(hf_policy *policy, struct hf_frame *frame, const struct hf_x *x);
     int (*settle)(hf_policy *policy, struct hf_frame *frame, struct hf_x *x);
     int (*settle_ok)(hf_policy *policy, struct hf_frame *frame, struct hf_x *x);
     int (*due)(hf_policy *policy, struct hf_frame *frame, struct hf_x *x);

@@ -238,6 +238,8 @@ CURLcode hf_curl_perform(hf_curl *door, CURL *easy, const hf_curl_options *optio
     call_options.tag = visit.options.tag;
     call_options.wake = wake_visit;
     call_options.wake_arg = &visit;
+    call_options.key = visit.options.key;
+    call_options.weight = visit.options.weight;
     call_options.seed = visit.options.seed == HF_SEED_AUTO ? hf__seed_next() : visit.options.seed;
     call_options.deadline_at = hf__min(visit.options.deadline_at, hf__add(now, hf__max(visit.options.timeout_ns, 0)));
     (void)hf_call_begin(&visit.call, door->pipeline, &call_options, now); /* fails for bad arguments only */

@@ -17,6 +17,7 @@ void hf_curl_options_init(hf_curl_options *options) {
     options->timeout_ns = HF_NEVER;
     options->seed = HF_SEED_AUTO;
     options->priority = HF_PRIORITY_NORMAL;
+    options->weight = 1;
 }
 
 /* What may stand between the quotes of a structured-field string without an escape. */
@@ -37,7 +38,7 @@ bool hf__curl_options_resolve(hf_curl_options *out, const hf_curl_options *given
     }
     if (out->idempotent < HF_CURL_BY_METHOD || out->idempotent > HF_CURL_NOT_IDEMPOTENT) return false;
     if (out->body < HF_CURL_BODY_ONCE || out->body > HF_CURL_BODY_REWIND || out->make_key > 1) return false;
-    if (out->priority >= HF_PRIORITIES) return false;
+    if (out->priority >= HF_PRIORITIES || out->weight > HF_WEIGHT_MAX) return false;
     if (out->body == HF_CURL_BODY_REWIND && out->rewind == NULL) return false;
     if (out->idempotency_key != NULL && (out->make_key != 0 || !is_key(out->idempotency_key))) return false;
     out->clock = hf__clock_or_default(out->clock);

@@ -174,7 +174,8 @@ static int bulkhead_admit(hf_policy *policy, struct hf_frame *frame, struct hf_x
     return HF__PASS;
 }
 
-static void bulkhead_leave(hf_policy *policy, struct hf_frame *frame) {
+static void bulkhead_leave(hf_policy *policy, struct hf_frame *frame, const struct hf_x *x) {
+    (void)x;
     hf_bulkhead *b = bulkhead_of(policy);
     struct hf__place *place = place_of(frame);
     if (leave_line(b, place)) return;

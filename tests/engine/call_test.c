@@ -64,8 +64,8 @@ static int puppet_admit(hf_policy *policy, struct hf_frame *frame, struct hf_x *
     return HF__PASS;
 }
 
-static void puppet_leave(hf_policy *policy, struct hf_frame *frame) {
-    (void)frame;
+static void puppet_leave(hf_policy *policy, struct hf_frame *frame, const struct hf_x *x) {
+    (void)frame, (void)x;
     puppet(policy)->left++;
 }
 

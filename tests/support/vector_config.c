@@ -54,6 +54,13 @@ static const struct key {
     {"budget", "ratio", PPM, offsetof(hf_budget_config, ratio_ppm), "ratio_ppm"},
     {"budget", "per_second", U32, offsetof(hf_budget_config, min_per_second), "min_per_second"},
     {"budget", "burst", U32, offsetof(hf_budget_config, burst), "burst"},
+    {"rate", "permits", U32, offsetof(hf_rate_limit_config, tier[0].permits), "permits"},
+    {"rate", "burst", U32, offsetof(hf_rate_limit_config, tier[0].burst), "burst"},
+    {"rate", "period", MS, offsetof(hf_rate_limit_config, tier[0].period_ms), "period_ms"},
+    {"rate", "wait", MS, offsetof(hf_rate_limit_config, max_wait_ms), "max_wait_ms"},
+    {"rate", "drain", U32, offsetof(hf_rate_limit_config, drain_on_throttled), "drain_on_throttled"},
+    {"rate", "phase", PPM, offsetof(hf_rate_limit_config, phase_ppm), "phase_ppm"},
+    {"rate", "keys", U32, offsetof(hf_rate_limit_config, max_keys), "max_keys"},
     {"bulkhead", "max", U32, offsetof(hf_bulkhead_config, max_concurrent), "max_concurrent"},
     {"bulkhead", "waiting", U32, offsetof(hf_bulkhead_config, max_waiting), "max_waiting"},
     {"bulkhead", "max_wait", MS, offsetof(hf_bulkhead_config, max_wait_ms), "max_wait_ms"},
@@ -131,6 +138,7 @@ bool vector_config_init(struct vector_world *w, const char *object, union vector
     else if (strcmp(object, "retry") == 0) hf_retry_config_init(&out->retry);
     else if (strcmp(object, "budget") == 0) hf_budget_config_init(&out->budget);
     else if (strcmp(object, "bulkhead") == 0) hf_bulkhead_config_init(&out->bulkhead);
+    else if (strcmp(object, "rate") == 0) hf_rate_limit_config_init(&out->rate);
     else if (strcmp(object, "timeout") == 0) hf_timeout_config_init(&out->timeout);
     else if (strcmp(object, "backoff") == 0) hf_backoff_config_init(&out->backoff);
     else return vector_fault(w, "syntax: there is no object \"%s\"", object);

@@ -132,6 +132,10 @@ static bool call_fact(const struct vector_world *w, const char *name, enum type 
         FACT("waiting", NUMBER, hf_bulkhead_waiting(w->bulkhead))
         FACT("turned_back", NUMBER, hf_bulkhead_rejected(w->bulkhead))
     }
+    if (w->rate != NULL) {
+        FACT("permits", NUMBER, hf_rate_limit_available(w->rate, NULL, w->now))
+        FACT("take_in", DURATION, w->ticket.at == HF_NEVER ? HF_NEVER : w->ticket.at - w->now)
+    }
     if (w->retry != NULL) {
         const hf_budget *budget = hf_retry_budget(w->retry);
         FACT("tokens", NUMBER, hf_budget_available(budget, w->now))

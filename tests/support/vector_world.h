@@ -31,6 +31,8 @@ struct vector_world {
     hf_retry *retry;
     hf_budget *budget; /* of its own, not the retry's */
     hf_bulkhead *bulkhead;
+    hf_rate_limit *rate;
+    hf_rate_ticket ticket; /* what was last taken from it */
     hf_timeout *timeouts[HF_MAX_POLICIES];
     size_t timeout_count;
     hf_fallback *fallbacks[HF_MAX_POLICIES];
@@ -91,6 +93,11 @@ bool vector_play(struct vector_world *w, const char *list);
 
 /* The same through hf_run. */
 bool vector_play_blocking(struct vector_world *w, const char *list);
+
+/* "take:WEIGHT[,wait=DURATION]=ANSWER": permits of the rate limit, outside of any call. The answer is how long to wait
+ * for them, or "no". "refund" gives back what was last taken. */
+bool vector_take(struct vector_world *w, const char *arguments);
+bool vector_refund(struct vector_world *w);
 
 /* Forgets what was seen of the last call. */
 void vector_call_begins(struct vector_world *w);
