@@ -57,11 +57,11 @@ static int spy_admit(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) 
     return verdict;
 }
 
-static void spy_leave(hf_policy *policy, struct hf_frame *frame) {
+static void spy_leave(hf_policy *policy, struct hf_frame *frame, const struct hf_x *x) {
     struct spy *s = spy_of(policy);
     FUZZ_MUST(seat_of(s)->parked && !seat_of(s)->open);
     seat_of(s)->parked = false;
-    if (s->inner->ops->leave != NULL) s->inner->ops->leave(s->inner, frame);
+    if (s->inner->ops->leave != NULL) s->inner->ops->leave(s->inner, frame, x);
 }
 
 /* A retry never comes early: not before the shortest back-off, the hint, or the instant a rejection named;
