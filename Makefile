@@ -55,7 +55,7 @@ version := $(shell sed -n 's/^\#define HF_VERSION "\(.*\)"/\1/p' include/holdfas
 abi := 0
 
 # ---- the house, bottom up ------------------------------------------------------------------------
-base   := errors num rng
+base   := errors fixed num rng
 core   := backoff breaker breaker_probe breaker_rules breaker_state breaker_time_window breaker_window budget bulkhead \
           ratelimit retry
 engine := call policy result trunk

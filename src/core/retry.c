@@ -37,8 +37,9 @@ struct hf__retry_answer hf__retry_decide(const hf_retry_config *config, const st
     if (!q->rejected && q->outcome.retry_after_ns > hf__ms_to_ns(config->retry_after_cap_ms)) {
         return give_up(HF_REASON_HINT_TOO_LONG);
     }
-    int64_t delay = hf_backoff_delay(&config->backoff, q->made, q->previous_ns, for_backoff);
+    int64_t memory = q->memory;
+    int64_t delay = hf_backoff_delay(&config->backoff, q->made, &memory, for_backoff);
     hf_time at = hf__max(hf__add(q->now, delay), not_before(config, q, for_hint));
     if (at >= q->deadline) return give_up(HF_REASON_NO_TIME);
-    return (struct hf__retry_answer){.again = true, .at = at, .delay_ns = delay};
+    return (struct hf__retry_answer){.again = true, .at = at, .memory = memory};
 }

@@ -10,20 +10,20 @@
 
 struct hf__retry_question {
     hf_outcome outcome;
-    bool rejected;       /* no attempt was made: turned back by a policy inside */
-    int32_t reason;      /* hf_reason: why, if rejected */
-    hf_time retry_at;    /* what that policy said, HF_NEVER if nothing */
-    uint32_t made;       /* passes made so far, this one included */
-    int64_t previous_ns; /* the last delay, for decorrelated jitter */
+    bool rejected;    /* no attempt was made: turned back by a policy inside */
+    int32_t reason;   /* hf_reason: why, if rejected */
+    hf_time retry_at; /* what that policy said, HF_NEVER if nothing */
+    uint32_t made;    /* passes made so far, this one included */
+    int64_t memory;   /* of the back-off, see hf_backoff_delay */
     hf_time now;
     hf_time deadline;
 };
 
 struct hf__retry_answer {
     bool again;
-    hf_time at;       /* again: when */
-    int64_t delay_ns; /* again: the back-off drawn, for the next question */
-    int32_t reason;   /* not again: hf_reason, NONE when it is no case for a retry at all */
+    hf_time at;     /* again: when */
+    int64_t memory; /* again: of the back-off, for the next question */
+    int32_t reason; /* not again: hf_reason, NONE when it is no case for a retry at all */
 };
 
 /* `rng` is advanced by two draws whatever the answer, so that a replay does not depend on it. */

@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "core/backoff.h"
 #include "core/retry.h"
+#include "policy/backoff_config.h"
 #include "policy/budget_policy.h"
 #include "policy/config_check.h"
 
@@ -18,10 +19,10 @@ struct hf_retry {
 
 /* The frame of a call. */
 struct state {
-    int64_t previous_ns; /* the last delay drawn */
-    uint32_t made;       /* passes made */
-    uint32_t attempts;   /* that the call had made when the pass under way began */
-    bool paid;           /* the pass under way was paid for from the budget */
+    int64_t memory;    /* of the back-off */
+    uint32_t made;     /* passes made */
+    uint32_t attempts; /* that the call had made when the pass under way began */
+    bool paid;         /* the pass under way was paid for from the budget */
 };
 _Static_assert(sizeof(struct state) <= sizeof(((struct hf_frame *)0)->word), "fits a frame");
 
@@ -40,7 +41,7 @@ static struct hf__retry_answer decide(const hf_retry *retry, const struct state 
         .reason = x->reason,
         .retry_at = x->retry_at,
         .made = state->made + 1,
-        .previous_ns = state->previous_ns,
+        .memory = state->memory,
         .now = x->now,
         .deadline = x->deadline,
     };
@@ -79,7 +80,7 @@ static int retry_settle(hf_policy *policy, struct hf_frame *frame, struct hf_x *
     state->paid = true;
     state->attempts = x->attempts;
     state->made++;
-    state->previous_ns = answer.delay_ns;
+    state->memory = answer.memory;
     x->at = answer.at;
     return HF__RERUN;
 }
@@ -97,11 +98,11 @@ static void retry_tell(const hf_policy *policy, struct hf__facts *facts) {
     bool unlimited = config->max_attempts == HF_RETRY_UNLIMITED;
     facts->roles = HF__ROLE_REPEATS;
     facts->attempts = unlimited ? HF__UNLIMITED : config->max_attempts;
-    int64_t previous_ns = 0;
+    int64_t memory = 0;
     for (uint32_t made = 1; made < (unlimited ? 2 : config->max_attempts); made++) {
-        previous_ns = hf_backoff_delay(&config->backoff, made, previous_ns, UINT64_MAX / 2);
-        if (made == 1) facts->first_pause_ns = previous_ns;
-        facts->pauses_ns = hf__add(facts->pauses_ns, previous_ns);
+        int64_t pause_ns = hf_backoff_delay(&config->backoff, made, &memory, UINT64_MAX / 2);
+        if (made == 1) facts->first_pause_ns = pause_ns;
+        facts->pauses_ns = hf__add(facts->pauses_ns, pause_ns);
     }
 }
 
@@ -131,31 +132,6 @@ void hf_retry_config_init(hf_retry_config *config) {
     hf_backoff_config_init(&config->backoff);
 }
 
-static int check_backoff(const char *name, const hf_backoff_config *c, hf_error *error) {
-    int rc = hf__check_range("retry", name, "backoff.kind", c->kind, HF_BACKOFF_NONE, HF_BACKOFF_EXPONENTIAL, 0, NULL,
-                             error);
-    if (rc == 0) {
-        rc = hf__check_range("retry", name, "backoff.jitter", c->jitter, HF_JITTER_NONE, HF_JITTER_DECORRELATED, 0,
-                             NULL, error);
-    }
-    if (rc == 0 && c->jitter == HF_JITTER_DECORRELATED && c->kind != HF_BACKOFF_EXPONENTIAL) {
-        rc = hf__error_set(error, HF_E_INVALID,
-                           "retry \"%s\": backoff.jitter is HF_JITTER_DECORRELATED, which goes only with "
-                           "backoff.kind HF_BACKOFF_EXPONENTIAL",
-                           name);
-    }
-    if (rc == 0) rc = hf__check_range("retry", name, "backoff.jitter_ppm", c->jitter_ppm, 0, HF_PPM, 0, NULL, error);
-    if (rc == 0) {
-        rc = hf__check_range("retry", name, "backoff.factor_ppm", c->factor_ppm, HF_PPM, INT64_C(100) * HF_PPM, 0, NULL,
-                             error);
-    }
-    if (rc == 0) rc = hf__check_range("retry", name, "backoff.base_ms", c->base_ms, 0, HF__DAY_MS, 0, NULL, error);
-    if (rc == 0)
-        rc = hf__check_range("retry", name, "backoff.cap_ms", c->cap_ms, c->base_ms, HF__DAY_MS, 0, NULL, error);
-    if (rc == 0) rc = hf__check_range("retry", name, "backoff.floor_ms", c->floor_ms, 0, c->cap_ms, 0, NULL, error);
-    return rc;
-}
-
 static int check(const char *name, const hf_retry_config *c, hf_error *error) {
     int rc = hf__check_range("retry", name, "max_attempts", c->max_attempts, 1, 1000, HF_RETRY_UNLIMITED,
                              "HF_RETRY_UNLIMITED", error);
@@ -164,7 +140,7 @@ static int check(const char *name, const hf_retry_config *c, hf_error *error) {
     }
     if (rc == 0) rc = hf__check_range("retry", name, "hint_jitter_ppm", c->hint_jitter_ppm, 0, HF_PPM, 0, NULL, error);
     if (rc == 0) rc = hf__check_range("retry", name, "retry_rejected", c->retry_rejected, 0, 1, 0, NULL, error);
-    return rc == 0 ? check_backoff(name, &c->backoff, error) : rc;
+    return rc == 0 ? hf__backoff_config_check(name, &c->backoff, error) : rc;
 }
 
 int hf_retry_new(hf_retry **out_retry, const char *name, const hf_retry_config *config, hf_budget *budget,

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/fixed.h"
 #include "base/rng.h"
 #include "support/cmocka_all.h"
 
 #include <holdfast/holdfast.h>
+
+#include <math.h>
+#include <string.h>
 
 #define MS HF_MILLISECOND
 
@@ -39,7 +43,7 @@ static void plain_delays_follow_their_formula(void **state) {
 
 static void zero_is_a_delay_even_with_jitter(void **state) {
     (void)state;
-    for (int jitter = HF_JITTER_NONE; jitter <= HF_JITTER_DECORRELATED; jitter++) {
+    for (int jitter = HF_JITTER_NONE; jitter <= HF_JITTER_POLLY_V2; jitter++) {
         hf_backoff_config c = make(HF_BACKOFF_EXPONENTIAL, jitter, 0, 0);
         assert_int_equal(hf_backoff_delay(&c, 3, 0, UINT64_MAX), 0);
     }
@@ -64,16 +68,15 @@ static void proportional_jitter_spreads_both_ways(void **state) {
 static void jitter_stays_in_its_range_and_spread_at_the_cap(void **state) {
     (void)state;
     uint64_t rng = 3;
-    for (int jitter = HF_JITTER_FULL; jitter <= HF_JITTER_DECORRELATED; jitter++) {
+    for (int jitter = HF_JITTER_FULL; jitter <= HF_JITTER_POLLY_V2; jitter++) {
         hf_backoff_config c = make(HF_BACKOFF_EXPONENTIAL, jitter, 100, 5000);
         c.floor_ms = 50;
-        int64_t previous = 0, low = HF_NEVER, high = 0;
+        int64_t memory = 0, low = HF_NEVER, high = 0;
         for (uint32_t n = 1; n < 3000; n++) {
-            int64_t d = hf_backoff_delay(&c, n, previous, hf__rng_next(&rng));
+            int64_t d = hf_backoff_delay(&c, n, &memory, hf__rng_next(&rng));
             assert_in_range(d, 50 * MS, 5000 * MS);
             if (n > 20 && d < low) low = d;
             if (n > 20 && d > high) high = d;
-            previous = d;
         }
         /* The herd does not meet at the cap. */
         assert_true(low < 4000 * MS && high > 4500 * MS);
@@ -91,25 +94,30 @@ static void full_equal_and_decorrelated_reach_their_ends(void **state) {
     c = make(HF_BACKOFF_EXPONENTIAL, HF_JITTER_DECORRELATED, 1000, 5000);
     assert_int_equal(hf_backoff_delay(&c, 1, 0, 0), 1000 * MS);
     assert_int_equal(hf_backoff_delay(&c, 1, 0, UINT64_MAX), 3000 * MS);
-    assert_int_equal(hf_backoff_delay(&c, 2, 1500 * MS, UINT64_MAX), 4500 * MS);
-    assert_int_equal(hf_backoff_delay(&c, 3, 4000 * MS, UINT64_MAX), 5000 * MS);
+    int64_t memory = 1500 * MS; /* the delay before */
+    assert_int_equal(hf_backoff_delay(&c, 2, &memory, UINT64_MAX), 4500 * MS);
+    assert_int_equal(memory, 4500 * MS);
+    assert_int_equal(hf_backoff_delay(&c, 3, &memory, UINT64_MAX), 5000 * MS);
     c.cap_ms = 1000; /* an empty range gives the base, not nothing */
-    assert_int_equal(hf_backoff_delay(&c, 2, 1000 * MS, 5), 1000 * MS);
+    assert_int_equal(hf_backoff_delay(&c, 2, &memory, 5), 1000 * MS);
 }
 
 static void nothing_overflows(void **state) {
     (void)state;
     static const uint32_t attempts[] = {1, 2, 62, 63, 64, 65, 1000, 1024, 1025, 0x7fffffff, UINT32_MAX};
-    for (int kind = HF_BACKOFF_NONE; kind <= HF_BACKOFF_EXPONENTIAL; kind++) {
-        for (int jitter = HF_JITTER_NONE; jitter <= HF_JITTER_DECORRELATED; jitter++) {
+    for (int kind = HF_BACKOFF_NONE; kind <= HF_BACKOFF_TABLE; kind++) {
+        for (int jitter = HF_JITTER_NONE; jitter <= HF_JITTER_POLLY_V2; jitter++) {
             hf_backoff_config c = make(kind, jitter, 86400000, 86400000);
             c.factor_ppm = 100 * HF_PPM;
-            if (jitter == HF_JITTER_DECORRELATED && kind != HF_BACKOFF_EXPONENTIAL) {
+            c.table_count = 2;
+            c.table_ms[1] = 86400000;
+            if (jitter >= HF_JITTER_DECORRELATED && kind != HF_BACKOFF_EXPONENTIAL) {
                 assert_int_equal(hf_backoff_delay(&c, 1, 0, 0), HF_NEVER); /* an invalid configuration */
                 continue;
             }
             for (size_t i = 0; i < sizeof attempts / sizeof attempts[0]; i++) {
-                int64_t d = hf_backoff_delay(&c, attempts[i], HF_NEVER, UINT64_MAX);
+                int64_t memory = i % 2 == 0 ? HF_NEVER : 0;
+                int64_t d = hf_backoff_delay(&c, attempts[i], &memory, UINT64_MAX);
                 assert_in_range(d, 0, 86400000 * MS);
             }
         }
@@ -131,6 +139,76 @@ static void an_invalid_configuration_waits_for_ever(void **state) {
     assert_int_equal(hf_backoff_delay(&c, 1, 0, 0), HF_NEVER);
 }
 
+static void a_table_is_followed_and_its_last_entry_repeated(void **state) {
+    (void)state;
+    hf_backoff_config c = make(HF_BACKOFF_TABLE, HF_JITTER_NONE, 0, 50);
+    static const int64_t table[] = {10, 0, 30, 99};
+    c.table_count = 4;
+    memcpy(c.table_ms, table, sizeof table);
+    static const int64_t want[] = {10, 0, 30, 50, 50, 50}; /* the cap holds for it too */
+    for (uint32_t n = 1; n <= 6; n++) assert_int_equal(delay_ms(&c, n, 7), want[n - 1]);
+    assert_int_equal(delay_ms(&c, UINT32_MAX, 7), 50);
+    c.jitter = HF_JITTER_EQUAL;
+    assert_int_equal(delay_ms(&c, 3, 0), 15);
+    c.table_ms[2] = 86400001;
+    assert_int_equal(hf_backoff_delay(&c, 1, NULL, 0), HF_NEVER);
+    c.table_count = 0;
+    assert_int_equal(hf_backoff_delay(&c, 1, NULL, 0), HF_NEVER);
+    c.table_count = 17;
+    assert_int_equal(hf_backoff_delay(&c, 1, NULL, 0), HF_NEVER);
+}
+
+/* Polly's formula in floating point. */
+static double polly(uint32_t n, double r, double base, double *before) {
+    double t = n - 1 + r, at = pow(2, t) * tanh(sqrt(4 * t));
+    double delay = (at - *before) * base / 1.4;
+    *before = at;
+    return delay;
+}
+
+static void polly_v2_is_the_peers_curve(void **state) {
+    (void)state;
+    uint64_t rng = 7;
+    for (int run = 0; run < 20000; run++) {
+        hf_backoff_config c =
+            make(HF_BACKOFF_EXPONENTIAL, HF_JITTER_POLLY_V2, run % 4 == 0 ? 86400000 : 1000, 86400000);
+        double before = 0;
+        int64_t memory = 0;
+        for (uint32_t n = 1; n <= 15; n++) {
+            uint64_t random = run == 0 ? 0 : run == 1 ? UINT64_MAX : run == 2 ? n % 2 * UINT64_MAX : hf__rng_next(&rng);
+            double r = (double)(random >> 32) / 4294967296.0, base = 1e6 * (double)c.base_ms;
+            double want = polly(n, r, base, &before);
+            int64_t got = hf_backoff_delay(&c, n, &memory, random);
+            if (want > 86400e9 - 1e6) break; /* at the cap it is another formula */
+            assert_true(fabs((double)got - want) <= base * pow(2, n) * 1e-8 + 2);
+        }
+    }
+    hf_backoff_config c = make(HF_BACKOFF_EXPONENTIAL, HF_JITTER_POLLY_V2, 1000, 86400000);
+    static const double published[] = {0.897405, 1.093004, 2.035748, 4.045979, 8.083632, 16.163663}; /* r = 0.5 */
+    int64_t memory = 0;
+    for (uint32_t n = 1; n <= 6; n++) {
+        double got = (double)hf_backoff_delay(&c, n, &memory, UINT64_C(1) << 63) / 1e9;
+        assert_true(fabs(got - published[n - 1]) < 1e-6);
+    }
+}
+
+static void fixed_point_functions_are_as_exact_as_they_say(void **state) {
+    (void)state;
+    uint64_t rng = 3;
+    for (int i = 0; i < 100000; i++) {
+        uint64_t random = i < 3 ? (uint64_t)i * (UINT64_MAX / 2) : hf__rng_next(&rng);
+        uint32_t root = hf__isqrt(random);
+        assert_true((uint64_t)root * root <= random);
+        assert_true(root == UINT32_MAX || ((uint64_t)root + 1) * ((uint64_t)root + 1) > random);
+        uint32_t f = (uint32_t)random;
+        double power = (double)hf__exp2_fraction(f) / 4611686018427387904.0;
+        assert_true(fabs(power - exp2(f / 4294967296.0)) < 1e-15);
+        uint64_t t = random >> (26 + i % 38);
+        double curve = hf__tanh_2_sqrt(t) / 2147483648.0;
+        assert_true(fabs(curve - tanh(2 * sqrt((double)t / 4294967296.0))) < 1.0 / (1 << 27));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_delays_follow_their_formula),
@@ -140,6 +218,9 @@ int main(void) {
         cmocka_unit_test(full_equal_and_decorrelated_reach_their_ends),
         cmocka_unit_test(nothing_overflows),
         cmocka_unit_test(an_invalid_configuration_waits_for_ever),
+        cmocka_unit_test(a_table_is_followed_and_its_last_entry_repeated),
+        cmocka_unit_test(polly_v2_is_the_peers_curve),
+        cmocka_unit_test(fixed_point_functions_are_as_exact_as_they_say),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum type { U32, PPM, MS, KIND, JITTER, WINDOW, STATE };
+enum type { U32, PPM, MS, KIND, JITTER, WINDOW, STATE, TABLE };
 
 static const struct key {
     const char *object, *key;
@@ -51,6 +51,7 @@ static const struct key {
     BACKOFF("base", MS, base_ms),
     BACKOFF("cap", MS, cap_ms),
     BACKOFF("floor", MS, floor_ms),
+    BACKOFF("table", TABLE, table_ms),
     {"budget", "ratio", PPM, offsetof(hf_budget_config, ratio_ppm), "ratio_ppm"},
     {"budget", "per_second", U32, offsetof(hf_budget_config, min_per_second), "min_per_second"},
     {"budget", "burst", U32, offsetof(hf_budget_config, burst), "burst"},
@@ -75,11 +76,12 @@ static const struct key *find_key(const char *object, const char *name) {
 }
 
 static bool parse_value(const struct key *key, const char *text, int64_t *out) {
-    static const char *const kinds[] = {"none", "constant", "linear", "exponential", NULL};
-    static const char *const jitters[] = {"none", "full", "equal", "proportional", "decorrelated", NULL};
+    static const char *const kinds[] = {"none", "constant", "linear", "exponential", "table", NULL};
+    static const char *const jitters[] = {"none", "full", "equal", "proportional", "decorrelated", "polly-v2", NULL};
     static const char *const windows[] = {"calls", "time", NULL};
     hf_breaker_state state;
     switch (key->type) {
+    case TABLE: break; /* see apply_table */
     case WINDOW: return vector_word(text, windows, out);
     case STATE:
         if (!vector_is_state(text, &state)) return false;
@@ -99,6 +101,21 @@ static bool parse_value(const struct key *key, const char *text, int64_t *out) {
     return false;
 }
 
+/* "10ms/20ms/20ms" */
+static bool apply_table(char *text, char *member) {
+    int64_t table[HF_BACKOFF_TABLE_MAX] = {0};
+    uint32_t count = 0;
+    char *save;
+    for (char *item = strtok_r(text, "/", &save); item != NULL; item = strtok_r(NULL, "/", &save)) {
+        if (count == HF_BACKOFF_TABLE_MAX || !vector_duration(item, &table[count])) return false;
+        table[count++] /= HF_MILLISECOND;
+    }
+    memcpy(member, table, sizeof table);
+    char *config = member - offsetof(hf_backoff_config, table_ms);
+    memcpy(config + offsetof(hf_backoff_config, table_count), &count, sizeof count);
+    return true;
+}
+
 /* Writes "key=value" into a configuration. */
 static bool apply(struct vector_world *w, const char *object, char *item, union vector_config *config,
                   const char **out_field) {
@@ -108,6 +125,8 @@ static bool apply(struct vector_world *w, const char *object, char *item, union 
     const struct key *key = find_key(object, item);
     if (key == NULL) return vector_fault(w, "syntax: %s has no key \"%s\"", object, item);
     int64_t value;
+    *out_field = key->field;
+    if (key->type == TABLE && apply_table(equals + 1, (char *)config + key->offset)) return true;
     if (!parse_value(key, equals + 1, &value)) {
         return vector_fault(w, "syntax: %s %s: \"%s\" is no value for it", object, item, equals + 1);
     }
@@ -118,7 +137,6 @@ static bool apply(struct vector_world *w, const char *object, char *item, union 
         uint32_t narrow = (uint32_t)value; /* -1 and the like are for values that must be refused */
         memcpy(member, &narrow, sizeof narrow);
     }
-    *out_field = key->field;
     return true;
 }
 

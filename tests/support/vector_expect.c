@@ -257,7 +257,7 @@ bool vector_expect_delay(struct vector_world *w, const char *arguments) {
         }
     }
     w->checks++;
-    int64_t found = hf_backoff_delay(&w->backoff, (uint32_t)n, previous, draw);
+    int64_t found = hf_backoff_delay(&w->backoff, (uint32_t)n, &previous, draw);
     int64_t off = found - expected;
     bool inside = drawn && draw != 0 && draw != UINT64_MAX;
     if (off == 0 || (inside && (off == 1 || off == -1))) return true;
@@ -283,17 +283,18 @@ bool vector_expect_within(struct vector_world *w, const char *arguments) {
         return vector_fault(w, "syntax: expected within:FROM..TOxDRAWS=LOW..HIGH and a backoff");
     }
     w->checks++;
-    int64_t previous = 0;                 /* each draw goes on from the one before, as decorrelated jitter does */
+    int64_t memory = 0, previous = 0;
     uint64_t random = 88172645463325252u; /* xorshift64, Marsaglia 2003 */
     for (unsigned n = from; n <= to; n++) {
-        int64_t low, high;
+        int64_t low, high, start = memory;
         if (!bound(w, low_text, n, &low) || !bound(w, high_text, n, &high)) {
             return vector_fault(w, "syntax: no such bound");
         }
         bool differ = false;
         for (unsigned i = 0; i < draws; i++) {
             random ^= random << 13, random ^= random >> 7, random ^= random << 17;
-            int64_t found = hf_backoff_delay(&w->backoff, n, previous, random);
+            memory = start; /* every draw is another call's, which came to this delay alike */
+            int64_t found = hf_backoff_delay(&w->backoff, n, &memory, random);
             if (found < low || found > high) {
                 return vector_fault(w, "delay %u: found %s", n, vector_show_duration(found, shown, sizeof shown));
             }
