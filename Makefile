@@ -50,6 +50,8 @@ curl_libs   := $(shell pkg-config --libs libcurl 2>/dev/null || echo -lcurl)
 mockd_cflags := $(shell pkg-config --cflags libmicrohttpd inih gnutls 2>/dev/null)
 mockd_libs   := $(shell pkg-config --libs libmicrohttpd inih gnutls 2>/dev/null || echo -lmicrohttpd -linih -lgnutls)
 sodium_libs := $(shell pkg-config --libs libsodium 2>/dev/null || echo -lsodium)
+uv_cflags := $(shell pkg-config --cflags libuv 2>/dev/null)
+uv_libs   := $(shell pkg-config --libs libuv 2>/dev/null)
 cmocka_libs  := $(shell pkg-config --libs cmocka 2>/dev/null || echo -lcmocka)
 version := $(shell sed -n 's/^\#define HF_VERSION "\(.*\)"/\1/p' include/holdfast/version.h)
 abi := 0
@@ -81,7 +83,7 @@ tests := $(patsubst tests/%.c,%,$(wildcard tests/*/*_test.c))
 support := $(patsubst %.c,$B/%.o,$(wildcard tests/support/*.c))
 fuzzers := $(patsubst fuzz/%.c,%,$(wildcard fuzz/*_fuzz.c))
 fuzz_parts := $(patsubst %.c,$B/%.o,$(wildcard fuzz/*/*.c))
-examples := $(patsubst examples/%.c,%,$(wildcard examples/*.c))
+examples := $(filter-out $(if $(uv_libs),,client_uv),$(patsubst examples/%.c,%,$(wildcard examples/*.c)))
 bench := $(patsubst bench/%.c,%,$(wildcard bench/*.c))
 demo := $(patsubst examples/black_friday/%.c,%,$(wildcard examples/black_friday/*.c))
 
@@ -124,7 +126,7 @@ help:
 $B/src/http/%.o: local_cflags = $(curl_cflags)
 $B/tools/mockd/%.o: local_cflags = $(mockd_cflags) -D_GNU_SOURCE -DMOCKD_VERSION='"$(version)"'
 $B/tests/%.o: local_cflags = $(curl_cflags) -Itests -DHF_MOCKD_PATH='"$B/mockd"' -DHF_BUILD_DIR='"$B"'
-$B/examples/%.o: local_cflags = $(curl_cflags) -Itests
+$B/examples/%.o: local_cflags = $(curl_cflags) $(uv_cflags) -Itests
 $B/fuzz/%.o: local_cflags = $(curl_cflags) -Ifuzz -Itests -Itools
 
 $B/%.o: %.c $B/.flags
@@ -158,6 +160,7 @@ $(test_bins): $B/%: $B/%.o $B/libsupport.a $B/libholdfast-curl.a $B/libholdfast.
 	$(Q)$(CC) $(ldflags) -o $@ $< $B/libsupport.a $B/libholdfast-curl.a $B/libholdfast.a $(sodium_libs) $(cmocka_libs) $(curl_libs) -lm
 $(example_bins): $B/examples/%: $B/examples/%.o $B/libholdfast-curl.a $B/libholdfast.a
 	$(Q)$(link_all) $(curl_libs)
+$B/examples/client_uv: curl_libs += $(uv_libs)
 $(demo_bin): $(demo:%=$B/examples/black_friday/%.o) $B/tests/support/mockd_process.o $B/libholdfast-curl.a $B/libholdfast.a
 	$(Q)$(link_all) $(curl_libs) -lm
 # Without libFuzzer a target is an ordinary program that replays files.
@@ -206,6 +209,7 @@ LIBDIR ?= $(PREFIX)/lib
 so_names = 755:$B/$1.so.$(abi):$(LIBDIR)/$1.so.$(version) link:$1.so.$(version):$(LIBDIR)/$1.so.$(abi) \
            link:$1.so.$(abi):$(LIBDIR)/$1.so
 installed = $(foreach h,$(wildcard include/holdfast/*.h),644:$h:$(INCLUDEDIR)/holdfast/$(notdir $h)) \
+            $(foreach h,$(wildcard include/holdfast/adapters/*.h),644:$h:$(INCLUDEDIR)/holdfast/adapters/$(notdir $h)) \
             $(foreach l,libholdfast libholdfast-curl,644:$B/$l.a:$(LIBDIR)/$l.a $(call so_names,$l)) \
             $(foreach p,$(pkgconfig),644:$p:$(LIBDIR)/pkgconfig/$(notdir $p)) \
             755:$B/mockd:$(BINDIR)/mockd

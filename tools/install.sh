@@ -29,6 +29,11 @@ if [ "$action" = uninstall ]; then
     for entry in "$@"; do
         directory=${entry##*:}
         directory=${directory%/*}
+        case $directory in */holdfast/adapters) rmdir "$destdir$directory" 2>/dev/null || : ;; esac
+    done
+    for entry in "$@"; do
+        directory=${entry##*:}
+        directory=${directory%/*}
         case $directory in */holdfast) rmdir "$destdir$directory" 2>/dev/null || : ;; esac
     done
 fi

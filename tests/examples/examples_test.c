@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static struct mockd mockd;
 static char output[8192]; /* standard output and error together */
@@ -30,12 +31,14 @@ static int run(const char *example, const char *argument) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-static int run_on(const char *scenario, const char *path) {
+static int run_example_on(const char *example, const char *scenario, const char *path, const char *more) {
     assert_true(mockd_start(&mockd, HF_MOCKD_PATH, NULL, scenario, NULL));
-    char url[128];
-    snprintf(url, sizeof url, "%s%s", mockd.url, path);
-    return run("protect_curl", url);
+    char arguments[128];
+    snprintf(arguments, sizeof arguments, "%s%s%s", mockd.url, path, more);
+    return run(example, arguments);
 }
+
+static int run_on(const char *scenario, const char *path) { return run_example_on("protect_curl", scenario, path, ""); }
 
 static void expect(const char *text) {
     if (strstr(output, text) == NULL) fail_msg("expected \"%s\" in:\n%s", text, output);
@@ -93,6 +96,23 @@ static void a_protected_curl_program_gives_up_in_words(void **state) {
     assert_int_equal(mockd_count(&mockd, "/stock total requests"), 3);
 }
 
+static void check_event_loop(const char *example) {
+    assert_int_equal(run_example_on(example, "[route /item]\nbody_bytes = 40\n", "/item", " 7"), 0);
+    assert_int_equal(times_seen("status 200, success: 1 attempt,"), 7);
+    assert_int_equal(mockd_count(&mockd, "/item total requests"), 7);
+}
+
+static void the_client_in_a_loop_of_poll(void **state) {
+    (void)state;
+    check_event_loop("client_epoll");
+}
+
+static void the_client_in_a_loop_of_libuv(void **state) {
+    (void)state;
+    if (access(HF_BUILD_DIR "/examples/client_uv", X_OK) != 0) skip(); /* built where there is libuv */
+    check_event_loop("client_uv");
+}
+
 #define T(name) cmocka_unit_test_teardown(name, stop)
 
 int main(void) {
@@ -102,6 +122,8 @@ int main(void) {
         T(a_protected_curl_program_on_a_good_day),
         T(a_protected_curl_program_rides_out_a_bad_moment),
         T(a_protected_curl_program_gives_up_in_words),
+        T(the_client_in_a_loop_of_poll),
+        T(the_client_in_a_loop_of_libuv),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,6 +54,12 @@ void client_bench_open(struct client_bench *b, const char *base_url) {
     open_client(b, base_url);
 }
 
+void client_bench_open_nobody(struct client_bench *b) {
+    close_client(b);
+    door_bench_nobody(&b->door);
+    open_client(b, b->door.url);
+}
+
 int client_bench_ask(struct client_bench *b, const char *path) {
     hf_response_free(b->response);
     b->request.url = path;

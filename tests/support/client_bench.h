@@ -26,6 +26,9 @@ void client_bench_serve(struct client_bench *bench, const char *scenario);
 /* A client to a base URL, with fresh policies and no server. */
 void client_bench_open(struct client_bench *bench, const char *base_url);
 
+/* A client to a port where nobody listens. */
+void client_bench_open_nobody(struct client_bench *bench);
+
 /* Makes bench->request to `path`; the response is in bench->response. */
 int client_bench_ask(struct client_bench *bench, const char *path);
 

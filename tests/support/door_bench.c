@@ -66,16 +66,22 @@ static void make_door(struct door_bench *b) {
     hf_timeout_config timeout;
     hf_timeout_config_init(&timeout);
     timeout.timeout_ms = b->attempt_ms;
+    hf_budget_config unlimited;
+    hf_budget_config_init(&unlimited);
+    unlimited.ratio_ppm = HF_BUDGET_UNLIMITED;
+    hf_budget *budget = NULL;
+    if (b->unlimited_budget) assert_int_equal(hf_budget_new(&budget, "unlimited", &unlimited, NULL), 0);
     hf_fallback *fallback;
     hf_timeout *attempt;
     assert_int_equal(hf_fallback_new(&fallback, "fallback", fall_back, NULL), 0);
-    assert_int_equal(hf_retry_new(&b->retry, "retry", &retry, NULL, NULL), 0);
+    assert_int_equal(hf_retry_new(&b->retry, "retry", &retry, budget, NULL), 0);
     assert_int_equal(hf_breaker_new(&b->breaker, "breaker", &breaker, NULL), 0);
     assert_int_equal(hf_timeout_new(&attempt, "attempt", &timeout, NULL), 0);
     hf_policy *order[] = {hf_fallback_policy(fallback), hf_retry_policy(b->retry), hf_breaker_policy(b->breaker),
                           hf_timeout_policy(attempt)};
     size_t skip = b->with_fallback ? 0 : 1;
     assert_int_equal(hf_pipeline_new(&b->pipeline, "bench", order + skip, 4 - skip, NULL), 0);
+    hf_budget_free(budget);
     hf_fallback_free(fallback);
     hf_timeout_free(attempt);
     assert_int_equal(hf_curl_new(&b->door, b->pipeline, NULL), 0);

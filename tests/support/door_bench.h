@@ -23,10 +23,11 @@ struct door_bench {
     hf_curl *door;
     CURL *easy;
     /* to be set by tests */
-    uint32_t attempts;  /* of the retry, 3 */
-    bool with_fallback; /* writes 42 to fallback_arg, an int */
-    int64_t attempt_ms; /* attempt timeout, HF_NEVER */
-    int64_t backoff_ms; /* between attempts, 5 */
+    uint32_t attempts;     /* of the retry, 3 */
+    bool with_fallback;    /* writes 42 to fallback_arg, an int */
+    int64_t attempt_ms;    /* attempt timeout, HF_NEVER */
+    bool unlimited_budget; /* of the retry */
+    int64_t backoff_ms;    /* between attempts, 5 */
     hf_curl_options options;
     hf_cancel *cancel_in_header;
     bool rewind_fails;
