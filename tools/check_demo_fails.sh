@@ -17,6 +17,18 @@ trap 'exit 2' HUP INT TERM
 status=$?
 missed=$(grep -c '^  MISS  ' "$out/output")
 
+# The report is one file that needs nothing from anywhere, and says which bars were missed.
+for part in '<svg' 'prefers-color-scheme:dark' '&#10007; miss' 'policies disabled'; do
+    if ! grep -q "$part" "$out/report.html"; then
+        echo "report.html lacks \"$part\"" >&2
+        exit 1
+    fi
+done
+if grep -E '<script|<link|<img|@import|src=|href=|url\(' "$out/report.html" >&2; then
+    echo "report.html needs something from elsewhere" >&2
+    exit 1
+fi
+
 if [ "$status" -eq 1 ] && [ "$missed" -ge 3 ]; then
     echo "without policies the demo misses $missed of its bars, as it should:"
     grep '^  MISS  ' "$out/output"

@@ -12,6 +12,10 @@
 struct shop { /* one for all threads */
     const char *url;
     hf_curl *inventory, *payments, *recommendations;
+    struct watched {
+        struct journal *journal;
+        enum breaker_id id;
+    } watched[BREAKERS];
 };
 
 /* ---- set-up ---- */
@@ -25,9 +29,15 @@ static bool make_door(hf_curl **door, const char *name, hf_policy *const *order,
     return ok;
 }
 
+/* Runs on the thread whose result changed the breaker, with no lock held: the place for a log line or a metric. */
+static void note_change(void *arg, const hf_breaker_event *event) {
+    const struct watched *watched = arg;
+    journal_change(watched->journal, watched->id, event->to, event->at);
+}
+
 /* All three breakers: open after five failures in a row, or when half of the last 20 or more have failed; try
  * again after a second, then two, then four. Ten percent of jitter is enough for one process. */
-static int new_breaker(hf_breaker **breaker, const char *name, hf_error *error) {
+static int new_breaker(hf_breaker **breaker, const char *name, struct watched *watched, hf_error *error) {
     hf_breaker_config config;
     hf_breaker_config_init(&config);
     config.consecutive_failures = 5;
@@ -35,6 +45,8 @@ static int new_breaker(hf_breaker **breaker, const char *name, hf_error *error) 
     config.open_max_ms = OPEN_WAIT_CAP_MS;
     config.open_jitter_ppm = 100000;
     config.probe_lease_ms = 2000; /* longer than any attempt */
+    config.on_change = note_change;
+    config.on_change_arg = watched;
     return hf_breaker_new(breaker, name, &config, error);
 }
 
@@ -75,7 +87,7 @@ static bool payments_door(struct shop *shop, bool policies, hf_error *error) {
               hf_budget_new(&budget, "payments.budget", &sparing, error) == 0 &&
               hf_retry_new(&retry, "payments.retry", &again, budget, error) == 0 &&
               new_bulkhead(&bulkhead, "payments.bulkhead", 20, error) == 0 &&
-              new_breaker(&breaker, "payments.breaker", error) == 0 &&
+              new_breaker(&breaker, "payments.breaker", &shop->watched[PAYMENTS_BREAKER], error) == 0 &&
               new_timeout(&attempt, "payments.attempt", 1000, error) == 0;
     if (ok) {
         hf_policy *order[] = {hf_timeout_policy(total), hf_retry_policy(retry), hf_bulkhead_policy(bulkhead),
@@ -104,7 +116,7 @@ static bool inventory_door(struct shop *shop, bool policies, hf_error *error) {
     hf_breaker *breaker = NULL;
     bool ok = new_timeout(&total, "inventory.total", 1500, error) == 0 &&
               hf_retry_new(&retry, "inventory.retry", &again, NULL, error) == 0 &&
-              new_breaker(&breaker, "inventory.breaker", error) == 0 &&
+              new_breaker(&breaker, "inventory.breaker", &shop->watched[INVENTORY_BREAKER], error) == 0 &&
               new_timeout(&attempt, "inventory.attempt", 300, error) == 0;
     if (ok) {
         hf_policy *order[] = {hf_timeout_policy(total), hf_retry_policy(retry), hf_breaker_policy(breaker),
@@ -133,7 +145,7 @@ static bool recommendations_door(struct shop *shop, bool policies, hf_error *err
     bool ok = hf_fallback_new(&fallback, "bestsellers", bestsellers, error) == 0 &&
               new_timeout(&total, "recommendations.total", 250, error) == 0 &&
               new_bulkhead(&bulkhead, "recommendations.bulkhead", 20, error) == 0 &&
-              new_breaker(&breaker, "recommendations.breaker", error) == 0;
+              new_breaker(&breaker, "recommendations.breaker", &shop->watched[RECOMMENDATIONS_BREAKER], error) == 0;
     if (ok) {
         hf_policy *order[] = {hf_fallback_policy(fallback), hf_timeout_policy(total), hf_bulkhead_policy(bulkhead),
                               hf_breaker_policy(breaker)};
@@ -154,11 +166,12 @@ static void close_shop(void *context) {
     free(shop);
 }
 
-static void *open_shop(const char *url, bool policies) {
+static void *open_shop(const char *url, bool policies, struct journal *journal) {
     hf_error error;
     struct shop *shop = calloc(1, sizeof *shop);
     if (shop == NULL) return fprintf(stderr, "no memory\n"), NULL;
     shop->url = url;
+    for (int i = 0; i < BREAKERS; i++) shop->watched[i] = (struct watched){journal, (enum breaker_id)i};
     if (inventory_door(shop, policies, &error) && payments_door(shop, policies, &error) &&
         recommendations_door(shop, policies, &error)) {
         return shop;

@@ -41,8 +41,8 @@ static enum step run(void *session, struct order *order, hf_time closing_at) {
     return STEP_NONE;
 }
 
-static void *open_naive(const char *url, bool policies) {
-    (void)policies;
+static void *open_naive(const char *url, bool policies, struct journal *journal) {
+    (void)policies, (void)journal;
     struct naive *naive = calloc(1, sizeof *naive);
     if (naive != NULL) naive->url = url;
     return naive;

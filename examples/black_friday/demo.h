@@ -9,9 +9,12 @@
 #include <holdfast/clock.h>
 #include <holdfast/types.h>
 
+#include <pthread.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define CHECKOUT_DEADLINE_NS (3 * HF_SECOND) /* the customer's patience, from arrival */
 #define OPEN_WAIT_MS 1000                    /* of the breakers: base and cap */
@@ -57,12 +60,49 @@ struct plan {
 bool plan_make(struct plan *plan, const char *scenario_file, uint64_t seed);
 void plan_free(struct plan *plan);
 
+#define BUCKET_S 0.5 /* of the time lines */
+#define MAX_BUCKETS 64
+
+int bucket_of(double seconds); /* always a valid one: what lies outside counts at the edge */
+int bucket_count(const struct plan *plan);
+
+/* ---- what is written down while a run is played ---- */
+
+enum breaker_id { INVENTORY_BREAKER, PAYMENTS_BREAKER, RECOMMENDATIONS_BREAKER, BREAKERS };
+#define MAX_CHANGES 256
+#define MAX_SAMPLES 256
+
+struct journal {
+    pthread_mutex_t mutex; /* guards all below */
+    int changes;
+    struct change {
+        hf_time at;
+        enum breaker_id breaker;
+        int32_t to; /* hf_breaker_state */
+    } change[MAX_CHANGES];
+    int samples;
+    struct sample { /* of mockd's counters, taken now and then */
+        hf_time at;
+        long requests; /* that payments has seen by then */
+    } sample[MAX_SAMPLES];
+};
+
+/* Any thread. More than there is room for is left out. */
+void journal_change(struct journal *journal, enum breaker_id breaker, int32_t to, hf_time at);
+void journal_sample(struct journal *journal, long requests, hf_time at);
+
+/* The state in which a breaker is; closed before its first change. */
+int32_t journal_state(struct journal *journal, enum breaker_id breaker);
+
+/* Requests per second that payments saw lately. */
+double journal_rate(struct journal *journal);
+
 /* ---- a checkout: what differs between the two runs ---- */
 
 struct checkout {
     const char *name, *what; /* for the output */
-    /* Once per run. `context` goes to the sessions. NULL, with a message on stderr, on failure. */
-    void *(*open)(const char *url, bool policies);
+    /* Once per run. `journal` gets the changes of its breakers. `context` goes to the sessions. NULL, with a message on stderr, on failure. */
+    void *(*open)(const char *url, bool policies, struct journal *journal);
     void (*close)(void *context);
     /* Once per thread. */
     void *(*session_new)(void *context);
@@ -85,16 +125,28 @@ struct books {           /* what mockd has counted */
 struct settings {
     const char *mockd, *scenario, *out;
     uint64_t seed;
-    bool policies, skip_naive;
+    bool policies, skip_naive, plain;
 };
 
-/* Plays the plan through `checkout` against a mockd of its own. False, with a message, on a set-up problem. */
-bool run_play(const struct checkout *checkout, const struct settings *settings, struct plan *plan, struct books *books);
+struct progress {
+    int finished[PHASES], completed[PHASES];
+    int bucket_finished[MAX_BUCKETS], bucket_completed[MAX_BUCKETS];
+};
+
+/* What a run has left behind. */
+struct record {
+    hf_time start_at; /* of the first phase */
+    struct books books;
+    struct journal journal;
+    struct progress progress;
+};
+
+/* Plays the plan through `checkout` against a mockd of its own. `before` is the record of the run before this one, or
+ * NULL, for the live view. False, with a message, on a set-up problem. */
+bool run_play(const struct checkout *checkout, const struct settings *settings, struct plan *plan,
+              struct record *record, const struct record *before);
 
 /* ---- what came of it ---- */
-
-#define BUCKET_S 0.5 /* for "seconds to recover" and the time line */
-#define MAX_BUCKETS 64
 
 struct figures {
     bool played;
@@ -109,10 +161,21 @@ struct figures {
     int lost_to_recommendations, fell_back;
     int settled_arrived, settled_completed; /* from two open waits after payments came back */
     double recover_s;                       /* -1: not within the run */
-    int buckets, bucket_arrived[MAX_BUCKETS], bucket_completed[MAX_BUCKETS];
+    /* time lines */
+    int buckets;
+    int bucket_arrived[MAX_BUCKETS], bucket_completed[MAX_BUCKETS]; /* by arrival */
+    double bucket_p50_ms[MAX_BUCKETS], bucket_p99_ms[MAX_BUCKETS];  /* by arrival; NAN: none arrived */
+    int bucket_calls[MAX_BUCKETS];       /* calls to payments that made an attempt, by their beginning */
+    double bucket_requests[MAX_BUCKETS]; /* that payments saw then */
+    int changes;
+    struct breaker_change {
+        double at_s;
+        enum breaker_id breaker;
+        int32_t to; /* hf_breaker_state */
+    } change[MAX_CHANGES];
 };
 
-struct figures figures_of(const struct plan *plan, const struct books *books);
+struct figures figures_of(const struct plan *plan, const struct record *record);
 
 struct bar {
     char name[80];
@@ -126,9 +189,22 @@ struct bar {
 /* Judges the run with holdfast; `naive` counts only if it was played. Returns the number of bars. */
 int bars_judge(const struct plan *plan, const struct figures *naive, const struct figures *holdfast, struct bar *bars);
 
-void report_print(const struct plan *plan, const struct figures *naive, const struct figures *holdfast);
+/* All that came of it. */
+struct outcome {
+    const struct settings *settings;
+    const struct plan *plan;
+    const struct figures *naive, *holdfast;
+    const struct bar *bars;
+    int bar_count;
+};
+
+void report_print(const struct outcome *o);
 bool report_bars(const struct bar *bars, int count); /* true: all pass */
-bool report_write(const struct settings *settings, const struct plan *plan, const struct figures *naive,
-                  const struct figures *holdfast, const struct bar *bars, int count);
+
+/* Writes results.json, report.html and report.svg; false, with a message on stderr, when it cannot. */
+bool report_write(const struct outcome *o);
+
+void json_write(FILE *out, const struct outcome *o);
+void page_write(FILE *out, const struct outcome *o);
 
 #endif

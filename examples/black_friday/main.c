@@ -18,7 +18,8 @@ static const char usage[] =
     "\n"
     "  --mockd PATH         the fault-injecting server, e.g. build/release/mockd\n"
     "  --scenario FILE      default examples/black_friday/black_friday.ini\n"
-    "  --out DIR            where results.json goes; default build/demo\n"
+    "  --out DIR            where report.html, report.svg and results.json go; default build/demo\n"
+    "  --plain              lines of text even on a terminal, instead of the live view\n"
     "  --seed N             of the arrivals; default 1\n"
     "  --disable-policies   the same client with empty pipelines: the bars must fail\n"
     "  --skip-naive         without the first run and the bars that compare with it\n"
@@ -45,6 +46,7 @@ static struct settings read_arguments(int argc, char **argv) {
                                             {"seed", required_argument, NULL, 's'},
                                             {"disable-policies", no_argument, NULL, 'd'},
                                             {"skip-naive", no_argument, NULL, 'n'},
+                                            {"plain", no_argument, NULL, 'p'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
     struct settings s = {
@@ -57,6 +59,7 @@ static struct settings read_arguments(int argc, char **argv) {
         case 'o': s.out = optarg; break;
         case 's': s.seed = seed_or_die(optarg); break;
         case 'd': s.policies = false; break;
+        case 'p': s.plain = true; break;
         case 'n': s.skip_naive = true; break;
         case 'h': fputs(usage, stdout); exit(0);
         default: fputs("black_friday: see black_friday --help\n", stderr); exit(2);
@@ -78,12 +81,37 @@ static void allow_many_connections(void) {
 }
 
 static bool play(const struct checkout *checkout, const struct settings *settings, struct plan *plan,
-                 struct figures *figures) {
-    struct books books;
+                 struct record *record, const struct record *before, struct figures *figures) {
     if (!plan_make(plan, settings->scenario, settings->seed)) return false;
-    if (!run_play(checkout, settings, plan, &books)) return false;
-    *figures = figures_of(plan, &books);
+    if (!run_play(checkout, settings, plan, record, before)) return false;
+    *figures = figures_of(plan, record);
     return true;
+}
+
+/* Plays, prints and writes; the exit status. */
+static int run(const struct settings *settings) {
+    static struct record naive_record, holdfast_record;
+    static struct figures naive, holdfast;
+    struct plan plan;
+    if (!plan_make(&plan, settings->scenario, settings->seed)) return 2;
+    printf("Black Friday: %d orders in %.1f s, seed %llu; each has %d s to complete\n", plan.count, plan.seconds,
+           (unsigned long long)settings->seed, (int)(CHECKOUT_DEADLINE_NS / HF_SECOND));
+    plan_free(&plan);
+
+    if (!settings->skip_naive) {
+        if (!play(&checkout_naive, settings, &plan, &naive_record, NULL, &naive)) return 2;
+        plan_free(&plan);
+    }
+    const struct record *before = settings->skip_naive ? NULL : &naive_record;
+    if (!play(&checkout_holdfast, settings, &plan, &holdfast_record, before, &holdfast)) return 2;
+    struct bar bars[MAX_BARS];
+    const struct outcome outcome = {settings,  &plan, &naive,
+                                    &holdfast, bars,  bars_judge(&plan, &naive, &holdfast, bars)};
+    report_print(&outcome);
+    bool pass = report_bars(bars, outcome.bar_count);
+    bool written = report_write(&outcome);
+    plan_free(&plan);
+    return !written ? 2 : pass ? 0 : 1;
 }
 
 int main(int argc, char **argv) {
@@ -91,25 +119,7 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     allow_many_connections();
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0) return fprintf(stderr, "black_friday: libcurl does not start\n"), 2;
-
-    struct plan plan;
-    struct figures naive = {0}, holdfast = {0};
-    if (!plan_make(&plan, settings.scenario, settings.seed)) return 2;
-    printf("Black Friday: %d orders in %.1f s, seed %llu; each has %d s to complete\n", plan.count, plan.seconds,
-           (unsigned long long)settings.seed, (int)(CHECKOUT_DEADLINE_NS / HF_SECOND));
-    plan_free(&plan);
-
-    if (!settings.skip_naive) {
-        if (!play(&checkout_naive, &settings, &plan, &naive)) return 2;
-        plan_free(&plan);
-    }
-    if (!play(&checkout_holdfast, &settings, &plan, &holdfast)) return 2;
-    report_print(&plan, &naive, &holdfast);
-    struct bar bars[MAX_BARS];
-    int count = bars_judge(&plan, &naive, &holdfast, bars);
-    bool pass = report_bars(bars, count);
-    bool written = report_write(&settings, &plan, &naive, &holdfast, bars, count);
-    plan_free(&plan);
+    int status = run(&settings);
     curl_global_cleanup();
-    return !written ? 2 : pass ? 0 : 1;
+    return status;
 }

@@ -15,6 +15,14 @@ static void settle(struct order *order, enum step failed_at) {
     order->lost_at = order->paid_at <= deadline_at ? STEP_RECOMMENDATIONS : STEP_PAYMENT;
 }
 
+static void note_progress(struct progress *progress, const struct order *order) {
+    bool completed = order->lost_at == STEP_NONE;
+    progress->finished[order->phase]++;
+    progress->completed[order->phase] += completed;
+    progress->bucket_finished[bucket_of(order->due_s)]++;
+    progress->bucket_completed[bucket_of(order->due_s)] += completed;
+}
+
 static struct order *next_order_locked(struct pool *pool, struct worker *worker) {
     if (pool->waiting != pool->waiting_end) return pool->waiting++;
     pool->running--;
@@ -37,8 +45,7 @@ static void *work(void *arg) {
         pthread_mutex_unlock(&pool->mutex);
         settle(order, pool->checkout->run(worker->session, order, pool->closing_at));
         pthread_mutex_lock(&pool->mutex);
-        pool->finished[order->phase]++;
-        pool->completed[order->phase] += order->lost_at == STEP_NONE;
+        note_progress(&pool->progress, order);
         order = next_order_locked(pool, worker);
     }
     pthread_mutex_unlock(&pool->mutex);
@@ -97,16 +104,22 @@ bool pool_submit(struct pool *pool, struct order *order) {
     return taken;
 }
 
-void pool_progress(struct pool *pool, enum phase_id phase, int *finished, int *completed) {
+struct progress pool_progress(struct pool *pool) {
     pthread_mutex_lock(&pool->mutex);
-    *finished = pool->finished[phase];
-    *completed = pool->completed[phase];
+    struct progress progress = pool->progress;
+    pthread_mutex_unlock(&pool->mutex);
+    return progress;
+}
+
+void pool_finish(struct pool *pool) {
+    pthread_mutex_lock(&pool->mutex);
+    while (pool->running > 0) pthread_cond_wait(&pool->quiet, &pool->mutex);
     pthread_mutex_unlock(&pool->mutex);
 }
 
 void pool_free(struct pool *pool) {
+    pool_finish(pool);
     pthread_mutex_lock(&pool->mutex);
-    while (pool->running > 0) pthread_cond_wait(&pool->quiet, &pool->mutex);
     pool->stopping = true;
     for (int i = 0; i < pool->workers; i++) pthread_cond_signal(&pool->worker[i].wake);
     pthread_mutex_unlock(&pool->mutex);

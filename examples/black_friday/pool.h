@@ -33,7 +33,7 @@ struct pool {
     struct order *waiting, *waiting_end; /* a stretch of the plan: orders arrive in its sequence */
     int workers, running;
     bool stopping;
-    int finished[PHASES], completed[PHASES];
+    struct progress progress;
 };
 
 struct pool *pool_new(const struct checkout *checkout, void *context, hf_time closing_at);
@@ -41,10 +41,13 @@ struct pool *pool_new(const struct checkout *checkout, void *context, hf_time cl
 /* Hands over the next order. False when no thread can be started at all. */
 bool pool_submit(struct pool *pool, struct order *order);
 
-/* Orders finished and completed so far of one phase. */
-void pool_progress(struct pool *pool, enum phase_id phase, int *finished, int *completed);
+/* Orders finished and completed so far. */
+struct progress pool_progress(struct pool *pool);
 
-/* Waits for what is running, then ends the threads. */
+/* Waits for what is running. Nothing more is submitted. */
+void pool_finish(struct pool *pool);
+
+/* The same, then ends the threads. */
 void pool_free(struct pool *pool);
 
 #endif
