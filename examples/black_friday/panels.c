@@ -87,15 +87,15 @@ static void draw_linear_axis(const struct canvas *c, struct panel *p, double hig
     double step = pow(10, floor(log10(highest_value / 10)));
     for (int i = 0; highest_value / step > 5; i++) step *= next[i % 3];
     p->high = fmax(highest_value * 1.04, step * floor(highest_value / step));
-    for (double value = 0; value <= p->high; value += step) {
+    for (int i = 0; i * step <= p->high; i++) {
         char label[32];
-        snprintf(label, sizeof label, "%.0f%s", value, unit);
-        canvas_tick(c, p, value, label);
+        snprintf(label, sizeof label, "%.0f%s", i * step, unit);
+        canvas_tick(c, p, i * step, label);
     }
 }
 
 static void draw_load(const struct canvas *c, struct panel p) {
-    double naive[MAX_BUCKETS], holdfast[MAX_BUCKETS], top = 125;
+    double naive[MAX_BUCKETS] = {0}, holdfast[MAX_BUCKETS] = {0}, top = 125;
     load(c->o->naive, naive);
     load(c->o->holdfast, holdfast);
     top = highest(holdfast, c->o->holdfast->buckets, highest(naive, c->o->naive->buckets, top));
@@ -128,11 +128,12 @@ static int ratios(const struct figures *f, double *values) {
 }
 
 static void draw_ratios(const struct canvas *c, struct panel p) {
-    double naive[MAX_BUCKETS], holdfast[MAX_BUCKETS];
+    double naive[MAX_BUCKETS] = {0}, holdfast[MAX_BUCKETS] = {0};
     int naive_count = ratios(c->o->naive, naive), count = ratios(c->o->holdfast, holdfast);
     canvas_title(c, &p, "Attempts per call",
                  c->narrow ? "requests seen / calls begun; a gap: no calls"
-                           : "requests that payments saw / calls begun, each second (so a retry counts when it comes); a gap: no calls");
+                           : "requests that payments saw / calls begun, each second (so a retry counts when it comes); "
+                             "a gap: no calls");
     draw_linear_axis(c, &p, highest(holdfast, count, highest(naive, naive_count, 4)), "");
     if (c->o->naive->played) canvas_steps(c, &p, "naive", naive, naive_count, RATIO_BUCKETS * BUCKET_S, true);
     canvas_steps(c, &p, "hold", holdfast, count, RATIO_BUCKETS * BUCKET_S, true);
