@@ -179,7 +179,7 @@ void chart_write(FILE *out, const struct outcome *o, enum chart_kind kind) {
                              .o = o,
                              .narrow = narrow,
                              .width = narrow ? 400 : 980,
-                             .left = narrow ? 54 : 66,
+                             .left = narrow ? 54 : 78,
                              .right = narrow ? 392 : 964};
     double legend = narrow && o->naive->played ? 42 : 24, labels_top = legend + 8,
            top = labels_top + (narrow ? 16 : 42);
