@@ -271,6 +271,21 @@ void members_no_wedge(struct members *all, hf_time from) {
     }
 }
 
+static bool reached(uint64_t part, uint64_t total, uint32_t ppm) {
+    return ppm <= HF_PPM && part * HF_PPM >= ppm * total;
+}
+
+void members_must_have_tripped(const struct member *m, hf_time now) {
+    if (m->kind->make != breaker_make) return;
+    const hf_breaker_config *c = &m->as_breaker;
+    hf_breaker_info info = info_of(m, now);
+    if (info.state != HF_BREAKER_CLOSED) return;
+    FUZZ_MUST(info.consecutive < c->consecutive_failures);
+    if (info.total < c->min_calls) return;
+    FUZZ_MUST(!reached(info.failures, info.total, c->failure_rate_ppm));
+    FUZZ_MUST(!reached(info.slow, info.total, c->slow_rate_ppm));
+}
+
 void members_free(struct members *all) {
     for (uint32_t i = 0; i < all->count; i++) all->member[i].kind->free(&all->member[i]);
     for (uint32_t i = 0; i < all->budgets; i++) hf_budget_free(all->budget[i].budget);

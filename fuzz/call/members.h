@@ -73,6 +73,9 @@ void members_at_rest(const struct members *all, hf_time now);
 /* Aborts when a breaker admits nothing within lease and open wait from `from` on. Changes its state. */
 void members_no_wedge(struct members *all, hf_time from);
 
+/* Aborts when `m` is a breaker that is closed over a window with which it had to open. */
+void members_must_have_tripped(const struct member *m, hf_time now);
+
 void members_free(struct members *all);
 
 #endif

@@ -30,9 +30,10 @@ static hf_breaker_info window_of(const struct spy *s, hf_time now) {
     return info;
 }
 
+/* Unless the state itself has changed meanwhile: a probe's lease had ended, or the like. */
 static void must_keep_window(const struct spy *s, const hf_breaker_info *before, hf_time now) {
     hf_breaker_info after = window_of(s, now);
-    if (after.generation != before->generation) return; /* a probe's lease had ended, or the like */
+    if (after.generation != before->generation) return;
     FUZZ_MUST(after.total == before->total && after.failures == before->failures);
     FUZZ_MUST(after.slow == before->slow && after.consecutive == before->consecutive);
 }
@@ -47,7 +48,10 @@ static int spy_admit(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) 
     int verdict = s->inner->ops->admit == NULL ? HF__PASS : s->inner->ops->admit(s->inner, frame, x);
     seat->parked = verdict == HF__PARK;
     switch (verdict) {
-    case HF__PASS: *seat = (struct seat){.open = true, .passes = 1, .starts_before = starts_of(s)}; break;
+    case HF__PASS:
+        *seat = (struct seat){.open = true, .passes = 1, .starts_before = starts_of(s)};
+        seat->generation = window_of(s, x->now).generation;
+        break;
     case HF__PARK: FUZZ_MUST(x->at > x->now); break;
     default:
         FUZZ_MUST(verdict == HF__TURN);
@@ -99,7 +103,9 @@ static int spy_settle(hf_policy *policy, struct hf_frame *frame, struct hf_x *x)
     charge_model(s, seat, &asked);
     int verdict = s->inner->ops->settle == NULL ? HF__PASS : s->inner->ops->settle(s->inner, frame, x);
     bool reached = starts_of(s) > seat->starts_before;
-    if (!reached || asked.outcome.kind == HF_NEUTRAL) must_keep_window(s, &before, x->now);
+    bool stale = before.generation != seat->generation;
+    if (!reached || stale || asked.outcome.kind == HF_NEUTRAL) must_keep_window(s, &before, x->now);
+    members_must_have_tripped(s->member, x->now);
     switch (verdict) {
     case HF__PASS: seat->open = false; break;
     case HF__RERUN:

@@ -19,6 +19,7 @@ struct spies {
     struct seat {
         bool open; /* passed, and not settled */
         bool parked;
+        uint32_t generation;    /* of a breaker that passed it */
         uint32_t passes;        /* made since the admission, the one under way included */
         uint32_t starts_before; /* starts[] when the pass under way began */
     } seat[SPY_CALLS][HF_MAX_POLICIES];

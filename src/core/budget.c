@@ -47,10 +47,10 @@ bool hf__budget_withdraw(uint64_t word, const struct hf__budget_rules *rules, in
     return true;
 }
 
-uint64_t hf__budget_charge(uint64_t word, const struct hf__budget_rules *rules, int64_t now_ms) {
+uint64_t hf__budget_charge(uint64_t word, const struct hf__budget_rules *rules, uint32_t tokens, int64_t now_ms) {
     word = refill(word, rules, now_ms);
-    uint32_t missing = missing_of(word) + TOKEN;
-    return make(word >> MISSING_BITS, missing > rules->capacity ? rules->capacity : missing);
+    uint64_t missing = missing_of(word) + (uint64_t)tokens * TOKEN;
+    return make(word >> MISSING_BITS, missing > rules->capacity ? rules->capacity : (uint32_t)missing);
 }
 
 uint64_t hf__budget_refund(uint64_t word, const struct hf__budget_rules *rules) {

@@ -31,8 +31,8 @@ uint64_t hf__budget_deposit(uint64_t word, const struct hf__budget_rules *rules)
 /* Takes one token at `now_ms`; false and `*out` unchanged when there is not a whole one. */
 bool hf__budget_withdraw(uint64_t word, const struct hf__budget_rules *rules, int64_t now_ms, uint64_t *out);
 
-/* Takes one token, or what there is: for load that is on the wire already. */
-uint64_t hf__budget_charge(uint64_t word, const struct hf__budget_rules *rules, int64_t now_ms);
+/* Takes `tokens`, or what there is: for load that is on the wire already. */
+uint64_t hf__budget_charge(uint64_t word, const struct hf__budget_rules *rules, uint32_t tokens, int64_t now_ms);
 
 /* Gives back a token that was taken for an attempt that never started. */
 uint64_t hf__budget_refund(uint64_t word, const struct hf__budget_rules *rules);

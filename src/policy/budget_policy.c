@@ -104,11 +104,7 @@ void hf__budget_charge_for(hf_budget *budget, uint32_t resends, hf_time now) {
     uint64_t seen = atomic_load_explicit(&budget->word, memory_order_relaxed);
     uint64_t next;
     do {
-        next = seen;
-        /* libcurl resends at most five times; more than a full bucket cannot matter. */
-        for (uint32_t i = 0; i < resends && i < 16; i++) {
-            next = hf__budget_charge(next, &budget->rules, hf__ns_to_ms_down(now));
-        }
+        next = hf__budget_charge(seen, &budget->rules, resends, hf__ns_to_ms_down(now));
     } while (
         !atomic_compare_exchange_weak_explicit(&budget->word, &seen, next, memory_order_relaxed, memory_order_relaxed));
 }

@@ -2,6 +2,7 @@
 #include <holdfast/retry.h>
 
 #include "base/num.h"
+#include "base/rng.h"
 #include "core/backoff.h"
 #include "core/retry.h"
 #include "policy/backoff_config.h"
@@ -20,6 +21,7 @@ struct hf_retry {
 /* The frame of a call. */
 struct state {
     int64_t memory;    /* of the back-off */
+    uint64_t rng;      /* a stream of its own: what others draw meanwhile changes nothing that `keeps` foretold */
     uint32_t made;     /* passes made */
     uint32_t attempts; /* that the call had made when the pass under way began */
     bool paid;         /* the pass under way was paid for from the budget */
@@ -29,12 +31,13 @@ _Static_assert(sizeof(struct state) <= sizeof(((struct hf_frame *)0)->word), "fi
 static hf_retry *retry_of(hf_policy *policy) { return (hf_retry *)(void *)policy; }
 
 static int retry_admit(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
-    (void)frame, (void)x;
+    ((struct state *)(void *)frame->word)->rng = hf__rng_next(x->rng);
     hf__budget_deposit_one(retry_of(policy)->budget);
     return HF__PASS;
 }
 
-static struct hf__retry_answer decide(const hf_retry *retry, const struct state *state, const struct hf_x *x) {
+static struct hf__retry_answer decide(const hf_retry *retry, const struct state *state, const struct hf_x *x,
+                                      uint64_t *rng) {
     struct hf__retry_question question = {
         .outcome = x->outcome,
         .rejected = x->rejected,
@@ -45,7 +48,7 @@ static struct hf__retry_answer decide(const hf_retry *retry, const struct state 
         .now = x->now,
         .deadline = x->deadline,
     };
-    return hf__retry_decide(&retry->config, &question, x->rng);
+    return hf__retry_decide(&retry->config, &question, rng);
 }
 
 /* A retry explains an end only if nothing inside has: a timeout or a rejection keeps its own reason. */
@@ -62,8 +65,8 @@ static int retry_settle(hf_policy *policy, struct hf_frame *frame, struct hf_x *
     state->paid = false;
     if (!x->rejected) hf__budget_charge_for(retry->budget, x->outcome.resends, x->now);
     if (!x->may_rerun) return HF__PASS;
-    if (!x->rejected && !(x->outcome.flags & HF_RETRYABLE)) return HF__PASS; /* draws nothing, like settle_ok */
-    struct hf__retry_answer answer = decide(retry, state, x);
+    if (!x->rejected && !(x->outcome.flags & HF_RETRYABLE)) return HF__PASS; /* like settle_ok */
+    struct hf__retry_answer answer = decide(retry, state, x, &state->rng);
     if (!answer.again) return give_up(x, answer.reason);
     if (x->outcome.flags & HF_COMMITTED) {
         /* The driver let the result pass, for it saw that the budget was empty, or knew no better. */
@@ -88,7 +91,9 @@ static int retry_settle(hf_policy *policy, struct hf_frame *frame, struct hf_x *
 static bool retry_keeps(hf_policy *policy, const struct hf_frame *frame, const struct hf_x *x) {
     hf_retry *retry = retry_of(policy);
     if (!x->may_rerun || (x->outcome.flags & HF_COMMITTED)) return false;
-    if (!decide(retry, (const struct state *)(const void *)frame->word, x).again) return false;
+    const struct state *state = (const struct state *)(const void *)frame->word;
+    uint64_t rng = state->rng;
+    if (!decide(retry, state, x, &rng).again) return false;
     return hf_budget_available(retry->budget, x->now) > (x->rejected ? 0 : x->outcome.resends); /* charged first */
 }
 

@@ -344,6 +344,57 @@ static void slots_come_back_whatever_happens_and_resizing_never_waits(void **sta
     hf_bulkhead_free(bulkhead);
 }
 
+/* Found by fuzz/call: what a breaker inside drew for its open time moved the draws of the retry, so that
+ * hf_call_would_end foretold another back-off than then came, and one of them missed the deadline. */
+static void would_end_holds_whatever_others_draw(void **state) {
+    (void)state;
+    hf_retry_config config;
+    hf_retry_config_init(&config);
+    config.backoff.jitter = HF_JITTER_FULL; /* up to 100 ms */
+    hf_breaker_config trips;
+    hf_breaker_config_init(&trips);
+    trips.consecutive_failures = 1;
+    hf_breaker *breaker;
+    assert_int_equal(hf_breaker_new(&breaker, "breaker", &trips, NULL), 0);
+    build(&config, 0, 0, 1000, hf_breaker_policy(breaker));
+    hf_call_options options;
+    hf_call_options_init(&options);
+    options.deadline_at = 50 * MS;
+    int ended = 0;
+    for (options.seed = 0; options.seed < 100; options.seed++) {
+        hf_breaker_set(breaker, HF_BREAKER_CLOSED, 0);
+        stepper_begin(&s, pipeline, &options, 0);
+        assert_int_equal(stepper_step(&s), HF_STEP_START);
+        bool ends = hf_call_would_end(&s.call, hf_failure(1), 0);
+        hf_call_report(&s.call, 1, hf_failure(1), 0);
+        assert_int_equal(stepper_step(&s), ends ? HF_STEP_DONE : HF_STEP_WAIT);
+        ended += ends;
+        stepper_end(&s, NULL);
+    }
+    assert_in_range(ended, 20, 80);
+    hf_breaker_free(breaker);
+}
+
+/* Found by fuzz/call: a charge stopped at sixteen tokens, and hf_call_would_end did not. */
+static void more_resends_than_tokens_empty_the_bucket(void **state) {
+    (void)state;
+    hf_retry_config config = plain_retry(3);
+    build(&config, 0, 0, 30, NULL);
+    hf_outcome outcome = hf_failure(1);
+    outcome.resends = 29;
+    stepper_begin(&s, pipeline, NULL, 0);
+    stepper_step(&s);
+    assert_false(hf_call_would_end(&s.call, outcome, 0));
+    outcome.resends = 30;
+    assert_true(hf_call_would_end(&s.call, outcome, 0));
+    outcome.resends = UINT32_MAX;
+    assert_true(hf_call_would_end(&s.call, outcome, 0));
+    hf_call_report(&s.call, 1, outcome, 0);
+    assert_int_equal(stepper_step(&s), HF_STEP_DONE);
+    stepper_end(&s, NULL);
+    assert_int_equal(hf_budget_available(budget, 0), 0);
+}
+
 static hf_outcome answers(void *arg, const hf_result *failed) {
     (void)arg, (void)failed;
     return hf_success();
@@ -398,6 +449,8 @@ int main(void) {
         TEST(retries_stay_below_their_bound),
         TEST(threads_are_not_granted_more_than_there_is),
         TEST(slots_come_back_whatever_happens_and_resizing_never_waits),
+        TEST(would_end_holds_whatever_others_draw),
+        TEST(more_resends_than_tokens_empty_the_bucket),
         TEST(an_answer_to_a_rejection_is_no_result_of_the_dependency),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
