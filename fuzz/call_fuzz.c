@@ -272,7 +272,9 @@ static void go_on(struct slot *c) {
     for (int i = 0; i < 64 && c->open && !c->done; i++) {
         int kind = step(c);
         if (kind == HF_STEP_START || kind == HF_STEP_RUN || c->running) return;
-        if (kind == HF_STEP_WAIT) jump(c, 0);
+        if (kind != HF_STEP_WAIT) continue;
+        if (c->s.step.at == HF_NEVER) return;
+        jump(c, 0);
     }
 }
 

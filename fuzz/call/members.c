@@ -115,28 +115,42 @@ static void breaker_no_wedge(struct member *m, hf_time from) {
 
 #define SLOTS_MAX 4
 
+static const int64_t waits_ms[] = {HF_NEVER, 1, 50, 3600000};
+
 static void bulkhead_make(struct member *m, struct members *all, struct bytes *in) {
     (void)all;
-    hf_bulkhead_config_init(&m->as_bulkhead);
-    m->as_bulkhead.max_concurrent = SLOTS_MAX - bytes_below(in, SLOTS_MAX + 1);
-    FUZZ_MUST(hf_bulkhead_new(&m->bulkhead, m->name, &m->as_bulkhead, NULL) == 0);
+    hf_bulkhead_config *c = &m->as_bulkhead;
+    hf_bulkhead_config_init(c);
+    c->max_concurrent = SLOTS_MAX - bytes_below(in, SLOTS_MAX + 1);
+    c->max_waiting = bytes_below(in, 3);
+    c->max_wait_ms = BYTES_PICK(in, waits_ms);
+    FUZZ_MUST(hf_bulkhead_new(&m->bulkhead, m->name, c, NULL) == 0);
     m->policy = hf_bulkhead_policy(m->bulkhead);
 }
 
 static void bulkhead_look(const struct member *m, hf_time now) {
     (void)now;
-    uint32_t in_flight = hf_bulkhead_in_flight(m->bulkhead);
+    uint32_t in_flight = hf_bulkhead_in_flight(m->bulkhead), waiting = hf_bulkhead_waiting(m->bulkhead);
     trace_note("in flight", in_flight);
+    trace_note("waiting", waiting);
     trace_note("turned back", (int64_t)hf_bulkhead_rejected(m->bulkhead));
-    FUZZ_MUST(in_flight <= SLOTS_MAX);
+    FUZZ_MUST(in_flight <= SLOTS_MAX && waiting <= m->as_bulkhead.max_waiting);
+    FUZZ_MUST(waiting == 0 || in_flight >= m->as_bulkhead.max_concurrent); /* nobody waits beside a free slot */
 }
 
 static void bulkhead_by_hand(struct member *m, struct bytes *in, hf_time now) {
     (void)now;
-    FUZZ_MUST(hf_bulkhead_resize(m->bulkhead, bytes_below(in, SLOTS_MAX + 1)) == 0);
+    if (bytes_one_in(in, 4)) {
+        FUZZ_MUST(hf_bulkhead_set_max_wait(m->bulkhead, BYTES_PICK(in, waits_ms)) == 0);
+        return;
+    }
+    m->as_bulkhead.max_concurrent = bytes_below(in, SLOTS_MAX + 1);
+    FUZZ_MUST(hf_bulkhead_resize(m->bulkhead, m->as_bulkhead.max_concurrent) == 0);
 }
 
-static void bulkhead_at_rest(const struct member *m) { FUZZ_MUST(hf_bulkhead_in_flight(m->bulkhead) == 0); }
+static void bulkhead_at_rest(const struct member *m) {
+    FUZZ_MUST(hf_bulkhead_in_flight(m->bulkhead) == 0 && hf_bulkhead_waiting(m->bulkhead) == 0);
+}
 
 static void bulkhead_free(struct member *m) { hf_bulkhead_free(m->bulkhead); }
 
