@@ -111,7 +111,8 @@ help:
 ## make check-abi           exported functions: headers, version maps and libraries agree
 ## make check-all           test in the release, asan and tsan variants
 ## make fuzz                run the fuzz targets (clang, FUZZ_SECONDS=20 each)
-## make fuzz-corpus         add what `make fuzz` found worth keeping to fuzz/corpus, and shrink that
+## make fuzz-mutants        plant bugs one at a time: the fuzz targets must find each within 60 s
+## make fuzz-corpus         rebuild fuzz/corpus from it and from what `make fuzz` found, small
 ## make coverage            line and branch coverage of base, core, engine and policy
 ## make install             with PREFIX=/usr/local, LIBDIR, INCLUDEDIR, BINDIR, DESTDIR; uninstall
 ## make check-install       C and C++ programs against an installation, shared and static
@@ -232,11 +233,19 @@ dist:
 	git archive --prefix=holdfast-$(version)/ -o build/holdfast-$(version).tar.gz HEAD
 
 FUZZ_SECONDS ?= 20
-.PHONY: fuzz-corpus
-.PHONY: fuzz coverage
+.PHONY: fuzz fuzz-mutants mutants-of-fuzz fuzz-corpus coverage
 fuzz:
 	$(MAKE) VARIANT=fuzz $(fuzzers:%=build/fuzz/fuzz/%)
 	@sh tools/fuzz.sh $(FUZZ_SECONDS) $(fuzzers)
+# Bugs planted one at a time, each to be found by a fuzz target from the committed corpora: two at once.
+mutants := $(wildcard tools/mutants/*.patch)
+fuzz-mutants:
+	$(MAKE) VARIANT=fuzz mutants-of-fuzz
+mutants-of-fuzz: $(replay_bins)
+	@for f in $(fuzzers); do $B/fuzz/$$f -runs=0 fuzz/corpus/$$f >$B/$$f.log 2>&1 || { echo "FAIL fuzz/$$f without a mutant"; exit 1; }; done
+	@export MUTANT_CC='$(CC) $(cflags)' MUTANT_LD='$(CC) $(ldflags) -fsanitize=fuzzer' \
+	  MUTANT_LIBS='$B/libfuzz.a $B/libsupport.a $B/libholdfast-curl.a $B/libholdfast.a $(curl_libs) $(mockd_libs) -lm'; \
+	  printf '%s\n' $(mutants) | xargs -P 2 -n 1 sh tools/fuzz_mutant.sh
 fuzz-corpus:
 	$(MAKE) VARIANT=fuzz $(fuzzers:%=build/fuzz/fuzz/%)
 	@sh tools/fuzz_corpus.sh $(fuzzers)
@@ -249,8 +258,8 @@ coverage:
 	  build/cov | tail -n +5
 
 # Lint: every finding is an error; what is switched off says why, here and in .clang-tidy.
-linted = $(wildcard src/*/*.c tools/*/*.c examples/*.c examples/*/*.c fuzz/*.c bench/*.c tests/*/*.c)
-lint_flags = $(cflags) $(curl_cflags) $(mockd_cflags) -D_GNU_SOURCE= -Itests -DMOCKD_VERSION=__FILE__ -DHF_MOCKD_PATH=__FILE__ \
+linted = $(wildcard src/*/*.c tools/*/*.c examples/*.c examples/*/*.c fuzz/*.c fuzz/*/*.c bench/*.c tests/*/*.c)
+lint_flags = $(cflags) $(curl_cflags) $(mockd_cflags) -D_GNU_SOURCE= -Ifuzz -Itests -DMOCKD_VERSION=__FILE__ -DHF_MOCKD_PATH=__FILE__ \
              -DHF_BUILD_DIR=__FILE__
 .PHONY: lint check-cppcheck check-tidy check-analyzer format check-format
 lint: check-format check-cppcheck check-tidy check-analyzer
