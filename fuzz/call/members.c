@@ -8,109 +8,6 @@
 
 #define MS HF_MILLISECOND
 
-/* ---- breaker ---- */
-
-static hf_breaker_info info_of(const struct member *m, hf_time now) {
-    hf_breaker_info info = {.struct_size = sizeof info};
-    FUZZ_MUST(hf_breaker_snapshot(m->breaker, &info, now) == 0);
-    return info;
-}
-
-/* User code may call anything, and the state may be set from inside the news that it has changed. */
-static void on_change(void *arg, const hf_breaker_event *event) {
-    struct member *m = arg;
-    trace_note("breaker from", event->from);
-    trace_note("breaker to", event->to);
-    FUZZ_MUST(event->from != event->to);
-    FUZZ_MUST(strcmp(event->name, m->name) == 0);
-    FUZZ_MUST(event->info->state == event->from);
-    (void)info_of(m, event->at);
-    if (m->meddling == 0) return;
-    static const hf_breaker_state states[] = {HF_BREAKER_CLOSED, HF_BREAKER_OPEN, HF_BREAKER_DISABLED};
-    hf_breaker_state state = states[m->meddling-- % 3];
-    FUZZ_MUST(hf_breaker_set(m->breaker, state, event->at) == 0);
-}
-
-static void breaker_make(struct member *m, struct members *all, struct bytes *in) {
-    (void)all;
-    static const uint32_t rates[] = {500000, HF_BREAKER_OFF, 1, 1000000};
-    static const int64_t slow_ms[] = {HF_NEVER, 1, 100};
-    static const int64_t open_ms[] = {10, 1, 5000, 86400000};
-    static const uint32_t jitter[] = {0, 200000, 1000000};
-    hf_breaker_config *c = &m->as_breaker;
-    hf_breaker_config_init(c);
-    c->window = 1 + bytes_below(in, 40);
-    c->min_calls = 1 + bytes_below(in, c->window);
-    c->failure_rate_ppm = BYTES_PICK(in, rates);
-    c->slow_rate_ppm = BYTES_PICK(in, rates);
-    c->consecutive_failures = bytes_one_in(in, 2) ? 1 + bytes_below(in, c->window) : HF_BREAKER_OFF;
-    c->slow_call_ms = BYTES_PICK(in, slow_ms);
-    c->open_ms = BYTES_PICK(in, open_ms);
-    c->open_max_ms = c->open_ms * bytes_between(in, 1, 8);
-    if (c->open_max_ms > 86400000) c->open_max_ms = 86400000;
-    c->open_jitter_ppm = BYTES_PICK(in, jitter);
-    c->probes = 1 + bytes_below(in, 5);
-    c->probe_failures_allowed = bytes_below(in, c->probes);
-    c->probe_lease_ms = BYTES_PICK(in, open_ms);
-    c->on_change = on_change;
-    c->on_change_arg = m;
-    m->meddling = bytes_one_in(in, 8) ? 3 : 0;
-    FUZZ_MUST(hf_breaker_new(&m->breaker, m->name, c, NULL) == 0);
-    m->policy = hf_breaker_policy(m->breaker);
-    FUZZ_MUST(hf_pipeline_new(&m->alone, "alone", &m->policy, 1, NULL) == 0);
-}
-
-static void breaker_look(const struct member *m, hf_time now) {
-    hf_breaker_info info = info_of(m, now);
-    trace_note(hf_breaker_state_name(info.state), info.generation);
-    trace_note("total", info.total);
-    trace_note("failures", info.failures);
-    trace_note("slow", info.slow);
-    trace_note("in a row", info.consecutive);
-    trace_note("probes", info.probes_flying << 16 | info.probes_ok << 8 | info.probes_failed);
-    trace_note("rejected", (int64_t)info.rejected);
-    trace_note("retry at", info.retry_at);
-    FUZZ_MUST(info.total <= m->as_breaker.window);
-    FUZZ_MUST(info.failures <= info.total && info.slow <= info.total && info.consecutive <= info.failures);
-    FUZZ_MUST(info.probes_flying + info.probes_ok + info.probes_failed <= m->as_breaker.probes);
-}
-
-static void breaker_by_hand(struct member *m, struct bytes *in, hf_time now) {
-    int state = (int)bytes_below(in, 8);
-    int rc = hf_breaker_set(m->breaker, (hf_breaker_state)state, now);
-    trace_note("set", rc);
-    bool settable = state == HF_BREAKER_CLOSED || state == HF_BREAKER_OPEN || state == HF_BREAKER_DISABLED ||
-                    state == HF_BREAKER_FORCED_OPEN;
-    FUZZ_MUST(!settable || rc == 0);
-}
-
-static void breaker_at_rest(const struct member *m) { FUZZ_MUST(info_of(m, 0).probes_flying == 0); }
-
-static void breaker_free(struct member *m) {
-    hf_pipeline_free(m->alone);
-    hf_breaker_free(m->breaker);
-}
-
-/* Follows retry_at from rejection to rejection, with no results coming in, until a call is admitted. From
- * half-open with every probe lost that is: the lease ends, the breaker opens again, its wait ends. */
-static void breaker_no_wedge(struct member *m, hf_time from) {
-    const hf_breaker_config *c = &m->as_breaker;
-    int64_t longest_ms = c->open_max_ms + c->open_max_ms * c->open_jitter_ppm / HF_PPM + c->probe_lease_ms + 3;
-    hf_time now = from;
-    for (int hop = 0;; hop++) {
-        FUZZ_MUST(hop < 8 && now <= from + longest_ms * MS);
-        hf_call call;
-        hf_step step;
-        hf_result result;
-        FUZZ_MUST(hf_call_begin(&call, m->alone, NULL, now) == 0);
-        int kind = hf_call_step(&call, &step, now);
-        (void)hf_call_end(&call, &result);
-        if (kind == HF_STEP_START || hf_result_reason(&result) == HF_REASON_FORCED_OPEN) return;
-        FUZZ_MUST(kind == HF_STEP_DONE && hf_result_retry_at(&result) > now);
-        now = hf_result_retry_at(&result);
-    }
-}
-
 /* ---- bulkhead ---- */
 
 #define SLOTS_MAX 4
@@ -225,13 +122,16 @@ static void timeout_free(struct member *m) { hf_timeout_free(m->timeout); }
 
 /* ---- all ---- */
 
-static const struct member_kind kinds[] = {
-    {"retry", retry_make, retry_look, NULL, nothing_to_give_back, retry_free},
-    {"breaker", breaker_make, breaker_look, breaker_by_hand, breaker_at_rest, breaker_free},
-    {"timeout", timeout_make, look_at_nothing, NULL, nothing_to_give_back, timeout_free},
-    {"bulkhead", bulkhead_make, bulkhead_look, bulkhead_by_hand, bulkhead_at_rest, bulkhead_free},
-    {"fallback", fallback_make, look_at_nothing, NULL, nothing_to_give_back, fallback_free},
-};
+static const struct member_kind retry_kind = {"retry", retry_make, retry_look, NULL, nothing_to_give_back, retry_free};
+static const struct member_kind timeout_kind = {"timeout", timeout_make,         look_at_nothing,
+                                                NULL,      nothing_to_give_back, timeout_free};
+static const struct member_kind bulkhead_kind = {"bulkhead",       bulkhead_make,    bulkhead_look,
+                                                 bulkhead_by_hand, bulkhead_at_rest, bulkhead_free};
+static const struct member_kind fallback_kind = {"fallback", fallback_make,        look_at_nothing,
+                                                 NULL,       nothing_to_give_back, fallback_free};
+
+static const struct member_kind *const kinds[] = {&retry_kind, &breaker_kind, &timeout_kind, &bulkhead_kind,
+                                                  &fallback_kind};
 
 static void budget_make(struct budget_model *b, struct bytes *in) {
     static const uint32_t ratios[] = {0, 200000, 1000000, HF_BUDGET_UNLIMITED};
@@ -251,7 +151,7 @@ void members_make(struct members *all, struct bytes *in) {
     for (uint32_t i = 0; i < all->budgets; i++) budget_make(&all->budget[i], in);
     for (uint32_t i = 0; i < all->count; i++) {
         struct member *m = &all->member[i];
-        m->kind = &BYTES_PICK(in, kinds);
+        m->kind = BYTES_PICK(in, kinds);
         snprintf(m->name, sizeof m->name, "%c%u", m->kind->name[0], (unsigned)i);
         m->kind->make(m, all, in);
     }
@@ -281,23 +181,8 @@ void members_at_rest(const struct members *all, hf_time now) {
 
 void members_no_wedge(struct members *all, hf_time from) {
     for (uint32_t i = 0; i < all->count; i++) {
-        if (all->member[i].kind->make == breaker_make) breaker_no_wedge(&all->member[i], from);
+        if (all->member[i].kind == &breaker_kind) breaker_no_wedge(&all->member[i], from);
     }
-}
-
-static bool reached(uint64_t part, uint64_t total, uint32_t ppm) {
-    return ppm <= HF_PPM && part * HF_PPM >= ppm * total;
-}
-
-void members_must_have_tripped(const struct member *m, hf_time now) {
-    if (m->kind->make != breaker_make) return;
-    const hf_breaker_config *c = &m->as_breaker;
-    hf_breaker_info info = info_of(m, now);
-    if (info.state != HF_BREAKER_CLOSED) return;
-    FUZZ_MUST(info.consecutive < c->consecutive_failures);
-    if (info.total < c->min_calls) return;
-    FUZZ_MUST(!reached(info.failures, info.total, c->failure_rate_ppm));
-    FUZZ_MUST(!reached(info.slow, info.total, c->slow_rate_ppm));
 }
 
 void members_free(struct members *all) {

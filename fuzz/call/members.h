@@ -44,6 +44,8 @@ struct member {
     struct budget_model *budget; /* of a retry that was given one */
     hf_pipeline *alone;          /* a breaker by itself, to ask whether it has wedged */
     uint32_t meddling;           /* breaker: how often its callback still sets the state itself */
+    uint32_t most;               /* breaker: results or probes under any of the configurations it had */
+    int64_t longest_ms;          /* breaker: lease and open wait under any of them */
 };
 
 /* A budget, and beside it what retries have really cost. Exact when neither traffic nor time refills it and
@@ -73,8 +75,18 @@ void members_at_rest(const struct members *all, hf_time now);
 /* Aborts when a breaker admits nothing within lease and open wait from `from` on. Changes its state. */
 void members_no_wedge(struct members *all, hf_time from);
 
-/* Aborts when `m` is a breaker that is closed over a window with which it had to open. */
-void members_must_have_tripped(const struct member *m, hf_time now);
+extern const struct member_kind breaker_kind;
+
+/* For must_keep and must_judge. */
+hf_breaker_info breaker_info(const struct member *m, hf_time now);
+
+/* Aborts when the window has changed since `before`, unless the state itself has: a lease had ended, or the like. */
+void breaker_must_keep(const struct member *m, const hf_breaker_info *before, hf_time now);
+
+/* Aborts when the window has changed since `before` and holds what must have opened the breaker. */
+void breaker_must_judge(const struct member *m, const hf_breaker_info *before, hf_time now);
+
+void breaker_no_wedge(const struct member *m, hf_time from);
 
 void members_free(struct members *all);
 

@@ -55,7 +55,8 @@ void hf__breaker_describe(const hf_breaker *b, const struct hf__breaker_rules *r
     struct hf__tally tally = hf__probe_tally(probes, rules->open.probes, control);
     struct hf__admission_answer answer = hf__control_admit(control, &rules->open, now);
     struct hf__claim_answer claim = hf__probe_claim(probes, control, &rules->open, now);
-    bool full = answer.verdict == HF__ADMIT_PROBE && claim.verdict == HF__CLAIM_FULL;
+    /* Full with no lease that will end: fewer probes are asked for than before, and the next admission decides. */
+    bool full = answer.verdict == HF__ADMIT_PROBE && claim.verdict == HF__CLAIM_FULL && claim.retry_at != HF_NEVER;
     bool rejects = answer.verdict == HF__ADMIT_REJECT || full;
     *info = (hf_breaker_info){
         .struct_size = (uint32_t)sizeof *info,

@@ -28,7 +28,7 @@ static void say(struct sentence *s, const char *format, ...) {
 
 /* "4.2 s", rounded up, so that it is not promised too early. */
 static void say_wait(struct sentence *s, int64_t ns) {
-    int64_t ms = hf__ns_to_ms_up(ns);
+    int64_t ms = hf__min(hf__ns_to_ms_up(ns), INT64_MAX / 2);
     if (ms < 1000) say(s, "%lld ms", (long long)ms);
     else if (ms < 100000) say(s, "%lld.%lld s", (long long)(ms + 99) / 1000, (long long)(ms + 99) / 100 % 10);
     else say(s, "%lld s", (long long)(ms + 999) / 1000);
