@@ -19,6 +19,7 @@
 #include <holdfast/result.h>
 #include <holdfast/retry.h>
 #include <holdfast/run.h>
+#include <holdfast/throttle.h>
 #include <holdfast/timeout.h>
 #include <holdfast/types.h>
 #include <holdfast/version.h>

@@ -20,22 +20,23 @@ typedef struct hf_result {
 
 /* Why a call ended as it did. */
 typedef enum hf_reason {
-    HF_REASON_NONE = 0,           /* no policy intervened: the operation's own outcome */
-    HF_REASON_OPEN = 1,           /* rejected: breaker open */
-    HF_REASON_PROBING = 2,        /* rejected: breaker half-open, all probes in flight */
-    HF_REASON_FORCED_OPEN = 3,    /* rejected: breaker forced open */
-    HF_REASON_FULL = 4,           /* rejected: no free slot in a bulkhead */
-    HF_REASON_TIMEOUT = 5,        /* a timeout policy passed */
-    HF_REASON_DEADLINE = 6,       /* the caller's own deadline passed */
-    HF_REASON_CANCELLED = 7,      /* the caller cancelled */
-    HF_REASON_ATTEMPTS = 8,       /* retry: attempts used up */
-    HF_REASON_BUDGET = 9,         /* retry: budget empty, the extra attempt was suppressed */
-    HF_REASON_NO_TIME = 10,       /* retry: the wait would have passed the deadline */
-    HF_REASON_HINT_TOO_LONG = 11, /* retry: the dependency's hint is beyond the cap */
-    HF_REASON_RATE_LIMITED = 12,  /* rejected: no permit of a rate limit in time */
-    HF_REASON_QUEUE_TIMEOUT = 15, /* rejected: waited for a slot of a bulkhead as long as allowed */
-    HF_REASON_SHED = 16,          /* rejected: gave up its place in a queue to a more important call */
-    HF_REASON_RECOVERING = 18     /* rejected: breaker recovering, its share of calls is admitted */
+    HF_REASON_NONE = 0,                 /* no policy intervened: the operation's own outcome */
+    HF_REASON_OPEN = 1,                 /* rejected: breaker open */
+    HF_REASON_PROBING = 2,              /* rejected: breaker half-open, all probes in flight */
+    HF_REASON_FORCED_OPEN = 3,          /* rejected: breaker forced open */
+    HF_REASON_FULL = 4,                 /* rejected: no free slot in a bulkhead */
+    HF_REASON_TIMEOUT = 5,              /* a timeout policy passed */
+    HF_REASON_DEADLINE = 6,             /* the caller's own deadline passed */
+    HF_REASON_CANCELLED = 7,            /* the caller cancelled */
+    HF_REASON_ATTEMPTS = 8,             /* retry: attempts used up */
+    HF_REASON_BUDGET = 9,               /* retry: budget empty, the extra attempt was suppressed */
+    HF_REASON_NO_TIME = 10,             /* retry: the wait would have passed the deadline */
+    HF_REASON_HINT_TOO_LONG = 11,       /* retry: the dependency's hint is beyond the cap */
+    HF_REASON_RATE_LIMITED = 12,        /* rejected: no permit of a rate limit in time */
+    HF_REASON_THROTTLED_BY_CLIENT = 13, /* rejected: a throttle spares the dependency this call */
+    HF_REASON_QUEUE_TIMEOUT = 15,       /* rejected: waited for a slot of a bulkhead as long as allowed */
+    HF_REASON_SHED = 16,                /* rejected: gave up its place in a queue to a more important call */
+    HF_REASON_RECOVERING = 18           /* rejected: breaker recovering, its share of calls is admitted */
 } hf_reason;
 
 #define HF_RESULT_LATE 0x1u          /* the success came after its deadline */
