@@ -14,6 +14,9 @@ static uint64_t make(uint64_t time_ms, uint32_t missing) { return (time_ms & TIM
 
 struct hf__budget_rules hf__budget_rules(const hf_budget_config *config) {
     struct hf__budget_rules rules = {
+        .kind = config->kind,
+        .ratio_ppm = config->ratio_ppm,
+        .min_concurrent = config->min_concurrent,
         .capacity = config->burst * TOKEN,
         .deposit = config->ratio_ppm / (HF_PPM / TOKEN),
         .per_ms = config->min_per_second,
@@ -62,4 +65,26 @@ uint64_t hf__budget_refund(uint64_t word, const struct hf__budget_rules *rules) 
 uint32_t hf__budget_available(uint64_t word, const struct hf__budget_rules *rules, int64_t now_ms) {
     uint32_t missing = missing_of(refill(word, rules, now_ms));
     return missing > rules->capacity ? 0 : rules->capacity - missing;
+}
+
+/* ---- by concurrency ---- */
+
+uint32_t hf__budget_calls(uint64_t word) { return (uint32_t)(word >> 32); }
+
+uint32_t hf__budget_retries(uint64_t word) { return (uint32_t)word; }
+
+uint64_t hf__budget_moved(uint64_t word, int32_t calls, int32_t retries) {
+    return (uint64_t)(hf__budget_calls(word) + (uint32_t)calls) << 32 | (hf__budget_retries(word) + (uint32_t)retries);
+}
+
+uint32_t hf__budget_room(uint64_t word, const struct hf__budget_rules *rules) {
+    uint64_t share = (uint64_t)hf__budget_calls(word) * rules->ratio_ppm / HF_PPM;
+    uint64_t most = share > rules->min_concurrent ? share : rules->min_concurrent;
+    return hf__budget_retries(word) >= most ? 0 : (uint32_t)(most - hf__budget_retries(word));
+}
+
+bool hf__budget_join(uint64_t word, const struct hf__budget_rules *rules, uint64_t *out) {
+    if (hf__budget_room(word, rules) == 0) return false;
+    *out = hf__budget_moved(word, 0, 1);
+    return true;
 }

@@ -17,9 +17,12 @@
 
 /* What a configuration comes to, in thousandths. */
 struct hf__budget_rules {
-    uint32_t capacity; /* burst * 1000 */
-    uint32_t deposit;  /* ratio_ppm / 1000 */
-    uint32_t per_ms;   /* min_per_second */
+    uint32_t kind;           /* hf_budget_kind */
+    uint32_t ratio_ppm;      /* by concurrency */
+    uint32_t min_concurrent; /* by concurrency */
+    uint32_t capacity;       /* burst * 1000 */
+    uint32_t deposit;        /* ratio_ppm / 1000 */
+    uint32_t per_ms;         /* min_per_second */
     bool unlimited;
 };
 
@@ -39,5 +42,20 @@ uint64_t hf__budget_refund(uint64_t word, const struct hf__budget_rules *rules);
 
 /* Thousandths of a token available at `now_ms`. */
 uint32_t hf__budget_available(uint64_t word, const struct hf__budget_rules *rules, int64_t now_ms);
+
+/* ---- by concurrency: calls 32 | retries 32, both under way ---- */
+
+/* A call (`calls`) or a retry (`retries`) began (1) or ended (-1). */
+uint64_t hf__budget_moved(uint64_t word, int32_t calls, int32_t retries);
+
+/* One retry more; false and `*out` unchanged when there are as many as there may be. One decision on one word: two
+ * threads cannot both take the last. */
+bool hf__budget_join(uint64_t word, const struct hf__budget_rules *rules, uint64_t *out);
+
+/* How many more there may be now. */
+uint32_t hf__budget_room(uint64_t word, const struct hf__budget_rules *rules);
+
+uint32_t hf__budget_calls(uint64_t word);
+uint32_t hf__budget_retries(uint64_t word);
 
 #endif

@@ -6,6 +6,7 @@
 #include "policy/config_check.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* One word moved by compare-exchange, relaxed throughout: the word is the whole state, nothing is
  * published through it, and compare-exchange alone makes the decision atomic. The refill time in the word
@@ -13,11 +14,15 @@
 struct hf_budget {
     hf_policy base; /* for name and reference count; a budget is no member of a pipeline */
     struct hf__budget_rules rules;
+    hf_budget *parent; /* NULL: none */
     _Atomic uint64_t word;
-    _Atomic uint64_t denied;
+    _Atomic uint64_t granted, denied, denied_by_parent;
 };
 
-static void budget_destroy(hf_policy *policy) { free(policy); }
+static void budget_destroy(hf_policy *policy) {
+    hf_budget_free(((hf_budget *)(void *)policy)->parent);
+    free(policy);
+}
 
 static const struct hf__policy_ops budget_ops = {.kind = "budget", .destroy = budget_destroy};
 
@@ -27,6 +32,8 @@ void hf_budget_config_init(hf_budget_config *config) {
         .ratio_ppm = 200000,
         .min_per_second = 3,
         .burst = 30,
+        .kind = HF_BUDGET_BY_RATE,
+        .min_concurrent = 3,
     };
 }
 
@@ -39,6 +46,11 @@ static int check(const char *name, const hf_budget_config *c, hf_error *error) {
     }
     if (rc == 0) rc = hf__check_range("budget", name, "min_per_second", c->min_per_second, 0, 10000, 0, NULL, error);
     if (rc == 0) rc = hf__check_range("budget", name, "burst", c->burst, 1, 10000, 0, NULL, error);
+    if (rc == 0) {
+        rc = hf__check_range("budget", name, "kind", c->kind, HF_BUDGET_BY_RATE, HF_BUDGET_BY_CONCURRENCY, 0, NULL,
+                             error);
+    }
+    if (rc == 0) rc = hf__check_range("budget", name, "min_concurrent", c->min_concurrent, 0, 10000, 0, NULL, error);
     return rc;
 }
 
@@ -57,6 +69,7 @@ int hf_budget_new(hf_budget **out_budget, const char *name, const hf_budget_conf
     }
     *out_budget = made;
     (*out_budget)->rules = hf__budget_rules(&chosen);
+    (*out_budget)->parent = chosen.parent == NULL ? NULL : hf__budget_ref(chosen.parent);
     return 0;
 }
 
@@ -67,54 +80,137 @@ hf_budget *hf__budget_ref(hf_budget *budget) {
     return budget;
 }
 
-void hf__budget_deposit_one(hf_budget *budget) {
-    uint64_t seen = atomic_load_explicit(&budget->word, memory_order_relaxed);
-    uint64_t next;
+/* ---- one level ---- */
+
+static bool by_concurrency(const hf_budget *budget) { return budget->rules.kind == HF_BUDGET_BY_CONCURRENCY; }
+
+static void count(_Atomic uint64_t *counter) { atomic_fetch_add_explicit(counter, 1, memory_order_relaxed); }
+
+static bool swap(hf_budget *budget, uint64_t *seen, uint64_t next) {
+    return atomic_compare_exchange_weak_explicit(&budget->word, seen, next, memory_order_relaxed, memory_order_relaxed);
+}
+
+static uint64_t load(const hf_budget *budget) { return atomic_load_explicit(&budget->word, memory_order_relaxed); }
+
+static void move(hf_budget *budget, int32_t calls, int32_t retries) {
+    uint64_t seen = load(budget);
+    while (!swap(budget, &seen, hf__budget_moved(seen, calls, retries))) continue;
+}
+
+static void deposit(hf_budget *budget) {
+    uint64_t seen = load(budget), next;
     do {
         next = hf__budget_deposit(seen, &budget->rules);
         if (next == seen) return; /* full: nothing is written */
-    } while (
-        !atomic_compare_exchange_weak_explicit(&budget->word, &seen, next, memory_order_relaxed, memory_order_relaxed));
+    } while (!swap(budget, &seen, next));
 }
 
-bool hf__budget_take(hf_budget *budget, hf_time now) {
-    if (budget->rules.unlimited) return true;
-    uint64_t seen = atomic_load_explicit(&budget->word, memory_order_relaxed);
-    uint64_t next;
+static bool take(hf_budget *budget, hf_time now) {
+    uint64_t seen = load(budget), next;
     do {
-        if (!hf__budget_withdraw(seen, &budget->rules, hf__ns_to_ms_down(now), &next)) {
-            atomic_fetch_add_explicit(&budget->denied, 1, memory_order_relaxed);
-            return false;
-        }
-    } while (
-        !atomic_compare_exchange_weak_explicit(&budget->word, &seen, next, memory_order_relaxed, memory_order_relaxed));
+        bool granted = by_concurrency(budget)
+                           ? hf__budget_join(seen, &budget->rules, &next)
+                           : hf__budget_withdraw(seen, &budget->rules, hf__ns_to_ms_down(now), &next);
+        if (!granted) return false;
+    } while (!swap(budget, &seen, next));
     return true;
 }
 
-void hf__budget_give_back(hf_budget *budget) {
-    uint64_t seen = atomic_load_explicit(&budget->word, memory_order_relaxed);
-    while (!budget->rules.unlimited &&
-           !atomic_compare_exchange_weak_explicit(&budget->word, &seen, hf__budget_refund(seen, &budget->rules),
-                                                  memory_order_relaxed, memory_order_relaxed)) {
+static void settle(hf_budget *budget, bool used) {
+    if (by_concurrency(budget)) {
+        move(budget, 0, -1);
+    } else if (!used) {
+        uint64_t seen = load(budget);
+        while (!swap(budget, &seen, hf__budget_refund(seen, &budget->rules))) continue;
     }
 }
 
+static uint32_t available(const hf_budget *budget, hf_time now) {
+    if (budget->rules.unlimited) return UINT32_MAX;
+    if (by_concurrency(budget)) return hf__budget_room(load(budget), &budget->rules);
+    return hf__budget_available(load(budget), &budget->rules, hf__ns_to_ms_down(now)) / 1000;
+}
+
+/* ---- all levels ---- */
+
+void hf__budget_begin(hf_budget *budget) {
+    for (; budget != NULL; budget = budget->parent) {
+        if (by_concurrency(budget)) move(budget, 1, 0);
+        else deposit(budget);
+    }
+}
+
+bool hf__budget_counts_calls(const hf_budget *budget) {
+    for (; budget != NULL; budget = budget->parent) {
+        if (by_concurrency(budget)) return true;
+    }
+    return false;
+}
+
+void hf__budget_end(hf_budget *budget) {
+    for (; budget != NULL; budget = budget->parent) {
+        if (by_concurrency(budget)) move(budget, -1, 0);
+    }
+}
+
+/* From the nearest level outward. Between a grant here and a refusal above, another may be refused here for what is then
+ * given back: an extra attempt less, never one too many. */
+bool hf__budget_take(hf_budget *budget, hf_time now) {
+    if (!budget->rules.unlimited && !take(budget, now)) {
+        count(&budget->denied);
+        return false;
+    }
+    if (budget->parent != NULL && !hf__budget_take(budget->parent, now)) {
+        if (!budget->rules.unlimited) settle(budget, false);
+        count(&budget->denied_by_parent);
+        return false;
+    }
+    count(&budget->granted);
+    return true;
+}
+
+void hf__budget_settle(hf_budget *budget, bool used) {
+    for (; budget != NULL; budget = budget->parent) {
+        if (!budget->rules.unlimited) settle(budget, used);
+    }
+}
+
+/* By concurrency resends are part of the attempt that makes them. */
 void hf__budget_charge_for(hf_budget *budget, uint32_t resends, hf_time now) {
-    if (budget->rules.unlimited || resends == 0) return;
-    uint64_t seen = atomic_load_explicit(&budget->word, memory_order_relaxed);
-    uint64_t next;
-    do {
-        next = hf__budget_charge(seen, &budget->rules, resends, hf__ns_to_ms_down(now));
-    } while (
-        !atomic_compare_exchange_weak_explicit(&budget->word, &seen, next, memory_order_relaxed, memory_order_relaxed));
+    if (resends == 0) return;
+    for (; budget != NULL; budget = budget->parent) {
+        if (budget->rules.unlimited || by_concurrency(budget)) continue;
+        uint64_t seen = load(budget), next;
+        do {
+            next = hf__budget_charge(seen, &budget->rules, resends, hf__ns_to_ms_down(now));
+        } while (!swap(budget, &seen, next));
+    }
 }
 
 uint32_t hf_budget_available(const hf_budget *budget, hf_time now) {
-    if (budget->rules.unlimited) return UINT32_MAX;
-    uint64_t word = atomic_load_explicit(&budget->word, memory_order_relaxed);
-    return hf__budget_available(word, &budget->rules, hf__ns_to_ms_down(now)) / 1000;
+    uint32_t least = UINT32_MAX;
+    for (; budget != NULL; budget = budget->parent) {
+        uint32_t here = available(budget, now);
+        if (here < least) least = here;
+    }
+    return least;
 }
 
 uint64_t hf_budget_denied(const hf_budget *budget) {
-    return atomic_load_explicit(&budget->denied, memory_order_relaxed);
+    return atomic_load_explicit(&budget->denied, memory_order_relaxed) +
+           atomic_load_explicit(&budget->denied_by_parent, memory_order_relaxed);
+}
+
+int hf_budget_snapshot(const hf_budget *budget, hf_budget_info *out_info, hf_time now) {
+    hf_budget_info info = {.struct_size = out_info->struct_size};
+    if (info.struct_size < sizeof info.struct_size || info.struct_size > sizeof info) return HF_E_INVALID;
+    uint64_t word = load(budget);
+    info.available = hf_budget_available(budget, now);
+    info.calls = by_concurrency(budget) ? hf__budget_calls(word) : 0;
+    info.retries = by_concurrency(budget) ? hf__budget_retries(word) : 0;
+    info.granted = atomic_load_explicit(&budget->granted, memory_order_relaxed);
+    info.denied = atomic_load_explicit(&budget->denied, memory_order_relaxed);
+    info.denied_by_parent = atomic_load_explicit(&budget->denied_by_parent, memory_order_relaxed);
+    memcpy(out_info, &info, info.struct_size);
+    return 0;
 }

@@ -2,14 +2,25 @@
 #ifndef HF_POLICY_BUDGET_POLICY_H
 #define HF_POLICY_BUDGET_POLICY_H
 
-/* What retries ask of a budget. Each is one atomic decision on one word, from any thread. */
+/* What retries, and whoever else makes extra attempts, ask of a budget. Each is one atomic decision on one word of each
+ * level, from any thread. */
 
 #include <holdfast/budget.h>
 
 hf_budget *hf__budget_ref(hf_budget *budget);
-void hf__budget_deposit_one(hf_budget *budget);
+
+/* A call begins. Its end must be told to a budget that counts what is under way, itself or above. */
+void hf__budget_begin(hf_budget *budget);
+bool hf__budget_counts_calls(const hf_budget *budget);
+void hf__budget_end(hf_budget *budget);
+
+/* Takes what one extra attempt costs; false: none may be made. */
 bool hf__budget_take(hf_budget *budget, hf_time now);
-void hf__budget_give_back(hf_budget *budget);
+
+/* What was taken for is over. `used` is false when the attempt never reached the dependency: then it cost nothing. */
+void hf__budget_settle(hf_budget *budget, bool used);
+
+/* Load that nobody asked for and that is on the wire already. */
 void hf__budget_charge_for(hf_budget *budget, uint32_t resends, hf_time now);
 
 #endif

@@ -32,7 +32,7 @@ static hf_retry *retry_of(hf_policy *policy) { return (hf_retry *)(void *)policy
 
 static int retry_admit(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
     ((struct state *)(void *)frame->word)->rng = hf__rng_next(x->rng);
-    hf__budget_deposit_one(retry_of(policy)->budget);
+    hf__budget_begin(retry_of(policy)->budget);
     return HF__PASS;
 }
 
@@ -57,11 +57,11 @@ static int give_up(struct hf_x *x, int32_t reason) {
     return HF__PASS;
 }
 
-static int retry_settle(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
+static int settle_pass(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
     hf_retry *retry = retry_of(policy);
     struct state *state = (struct state *)(void *)frame->word;
     /* A pass that was paid for and never reached the dependency costs nothing. */
-    if (state->paid && x->attempts == state->attempts) hf__budget_give_back(retry->budget);
+    if (state->paid) hf__budget_settle(retry->budget, x->attempts != state->attempts);
     state->paid = false;
     if (!x->rejected) hf__budget_charge_for(retry->budget, x->outcome.resends, x->now);
     if (!x->may_rerun) return HF__PASS;
@@ -86,6 +86,19 @@ static int retry_settle(hf_policy *policy, struct hf_frame *frame, struct hf_x *
     state->memory = answer.memory;
     x->at = answer.at;
     return HF__RERUN;
+}
+
+static int retry_settle(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
+    int verdict = settle_pass(policy, frame, x);
+    if (verdict == HF__PASS) hf__budget_end(retry_of(policy)->budget);
+    return verdict;
+}
+
+/* Where the budget counts the calls under way, a plain success at the first attempt is the end of one. */
+static int retry_settle_ok(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
+    (void)frame, (void)x;
+    hf__budget_end(retry_of(policy)->budget);
+    return HF__PASS;
 }
 
 static bool retry_keeps(hf_policy *policy, const struct hf_frame *frame, const struct hf_x *x) {
@@ -121,6 +134,16 @@ static const struct hf__policy_ops retry_ops = {
     .admit = retry_admit,
     .settle = retry_settle,
     .settle_ok = hf__nothing_on_success,
+    .keeps = retry_keeps,
+    .tell = retry_tell,
+    .destroy = retry_destroy,
+};
+
+static const struct hf__policy_ops counted_retry_ops = {
+    .kind = "retry",
+    .admit = retry_admit,
+    .settle = retry_settle,
+    .settle_ok = retry_settle_ok,
     .keeps = retry_keeps,
     .tell = retry_tell,
     .destroy = retry_destroy,
@@ -164,9 +187,10 @@ int hf_retry_new(hf_retry **out_retry, const char *name, const hf_retry_config *
         return rc;
     }
     *out_retry = made;
-    (*out_retry)->base.traits = HF__ADMITS_TIMELESS;
+    (*out_retry)->base.traits = HF__ADMITS_TIMELESS | HF__SETTLES_TIMELESS;
     (*out_retry)->config = chosen;
     (*out_retry)->budget = budget == NULL ? own : hf__budget_ref(budget);
+    if (hf__budget_counts_calls((*out_retry)->budget)) (*out_retry)->base.ops = &counted_retry_ops;
     return 0;
 }
 

@@ -259,7 +259,7 @@ static void the_bucket_refills_by_calls_and_by_time(void **state) {
     hf_time now = 100 * HF_SECOND;
     for (int i = 0; i < 10; i++) assert_true(hf__budget_take(budget, now));
     assert_false(hf__budget_take(budget, now));
-    for (int i = 0; i < 5; i++) hf__budget_deposit_one(budget);
+    for (int i = 0; i < 5; i++) hf__budget_begin(budget);
     assert_int_equal(hf_budget_available(budget, now), 1);
     assert_int_equal(hf_budget_available(budget, now + HF_SECOND), 4);
     assert_int_equal(hf_budget_available(budget, now + 3600 * HF_SECOND), 10); /* never more than the bucket */
@@ -279,7 +279,7 @@ static void retries_stay_below_their_bound(void **state) {
         int64_t calls = 0, granted = 0;
         for (int i = 0; i < 3000; i++) {
             now += hf__rng_between(hf__rng_next(&rng), 0, 30 * MS);
-            if (hf__rng_next(&rng) % 2) hf__budget_deposit_one(budget), calls++;
+            if (hf__rng_next(&rng) % 2) hf__budget_begin(budget), calls++;
             else granted += hf__budget_take(budget, now);
             int64_t bound_ppm =
                 (int64_t)burst * HF_PPM + calls * ratio + (now - start) / 1000 * min + min * INT64_C(1000);
