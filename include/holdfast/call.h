@@ -9,14 +9,24 @@
  *     hf_call call;
  *     hf_step step;
  *     hf_call_begin(&call, pipeline, NULL, now());
- *     for (;;) {
+ *     for (bool done = false; !done;) {
  *         switch (hf_call_step(&call, &step, now())) {
- *         case HF_STEP_START:  start attempt step.attempt, ending before step.deadline_at;
- *                              when it is over: hf_call_report(&call, step.attempt, outcome, now())
- *         case HF_STEP_RUN:    report hf_fallback_run(step.fallback, arg, &failed), failed from hf_call_result
- *         case HF_STEP_CANCEL: stop attempt step.attempt, and report it all the same
- *         case HF_STEP_WAIT:   step again at step.at, or after a report, cancel or wake
- *         case HF_STEP_DONE:   hf_call_end(&call, &result)
+ *         case HF_STEP_START: // when it is over: hf_call_report(&call, step.attempt, outcome, now())
+ *             start(step.attempt, step.deadline_at);
+ *             break;
+ *         case HF_STEP_RUN: // another way to an answer
+ *             hf_call_result(&call, &failed);
+ *             hf_call_report(&call, step.attempt, hf_fallback_run(step.fallback, arg, &failed), now());
+ *             break;
+ *         case HF_STEP_CANCEL: // report it all the same when it has stopped
+ *             stop(step.attempt);
+ *             break;
+ *         case HF_STEP_WAIT: // or until a report, a cancel or a wake
+ *             sleep_until(step.at);
+ *             break;
+ *         case HF_STEP_DONE:
+ *             hf_call_end(&call, &result);
+ *             done = true;
  *         }
  *     }
  *

@@ -131,9 +131,13 @@ HF_API void hf_client_free(hf_client *client);
  */
 HF_API int hf_client_request(hf_client *client, const hf_request *request, hf_response **out_response, hf_error *error);
 
-/* hf_client_get, _delete, _post and _put are hf_client_request for the usual cases. `content_type` may be NULL; the
- * post carries an Idempotency-Key made for the call only when a request asks for one: use hf_client_request for it.
- * Errors, Blocks, Threads: as hf_client_request. */
+/* hf_client_get, hf_client_delete, hf_client_post and hf_client_put are hf_client_request for the usual cases.
+ * `content_type` may be NULL. For a post that carries an Idempotency-Key use hf_client_request.
+ *
+ * Errors:   as hf_client_request.
+ * Blocks:   as hf_client_request.
+ * Threads:  as hf_client_request.
+ */
 HF_API int hf_client_get(hf_client *client, const char *url, hf_response **out_response, hf_error *error);
 HF_API int hf_client_delete(hf_client *client, const char *url, hf_response **out_response, hf_error *error);
 HF_API int hf_client_post(hf_client *client, const char *url, const char *content_type, const void *body, size_t bytes,

@@ -8,6 +8,8 @@
  * holdfast/adapters/epoll.h.
  *
  *     hf_client_hooks hooks = {sizeof hooks, 0, watch, set_timer, my_loop};
+ *     hf_client_config config;
+ *     hf_client_config_init(&config);
  *     config.hooks = &hooks;
  *     hf_client_new(&client, "search", pipeline, &config, &error);
  *     hf_client_submit(client, &request, done, arg, &error);       // done runs inside on_event or on_timer

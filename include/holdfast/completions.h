@@ -6,10 +6,13 @@
  * descriptor is readable while there are some, for poll, epoll or select.
  *
  *     hf_completions_new(&queue, &error);
- *     hf_client_submit_queued(client, &request, queue, order, &error);
- *     ...
+ *     hf_client_submit_queued(client, &request, queue, tag, &error);
+ *     // later, in your loop
  *     poll(&(struct pollfd){hf_completions_fd(queue), POLLIN, 0}, 1, -1);
- *     while (hf_completions_next(queue, &tag, &response)) { ...; hf_response_free(response); }
+ *     while (hf_completions_next(queue, &tag, &response)) {
+ *         answer(tag, response);
+ *         hf_response_free(response);
+ *     }
  *
  * One queue may serve several clients.
  */

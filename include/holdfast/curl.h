@@ -142,7 +142,8 @@ HF_API int hf_curl_new(hf_curl **out_door, hf_pipeline *pipeline, hf_error *erro
 
 /* hf_curl_free closes the kept connections and gives the pipeline back. No call may be under way. NULL
  * is fine.
- * Threads: one thread, last; may block for as long as closing connections does. */
+ * Blocks:  for as long as closing connections does.
+ * Threads: one thread, last. */
 HF_API void hf_curl_free(hf_curl *door);
 
 /* hf_curl_status_rule is what the door makes of a final HTTP status.

@@ -121,7 +121,7 @@ HF_API hf_policy *hf_rate_limit_policy(hf_rate_limit *limit);
  * the order they were made.
  *
  *     hf_rate_ticket ticket;
- *     if (hf_rate_limit_take(limit, &ticket, user, 1, 0, now) == HF_E_REJECTED) return too_many(ticket.at - now);
+ *     if (hf_rate_limit_take(limit, &ticket, user, 1, 0, now()) == HF_E_REJECTED) return too_many(ticket.at);
  *
  * `key` is NULL, or ignored, where there is one limit for all.
  *

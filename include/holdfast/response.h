@@ -25,6 +25,7 @@ HF_API void hf_response_free(hf_response *response);
 HF_API long hf_response_status(const hf_response *response);
 
 /* hf_response_header is the value of the first header of that name, compared without case; NULL: there is none.
+ * Valid as long as the response is.
  * Threads: as the caller shares `response`; never blocks. */
 HF_API const char *hf_response_header(const hf_response *response, const char *name);
 
@@ -35,16 +36,18 @@ HF_API bool hf_response_header_at(const hf_response *response, size_t index, hf_
 
 /* hf_response_body is the body kept in memory and its length; a zero byte that is not counted follows it. Never
  * NULL. `out_bytes` may be NULL. Empty when the body was streamed or none was delivered.
+ * Valid as long as the response is.
  * Threads: as the caller shares `response`; never blocks. */
 HF_API const char *hf_response_body(const hf_response *response, size_t *out_bytes);
 
 /* hf_response_result is the truth about the call: see result.h. The codes of its attempts are HTTP statuses from
- * 200 on and CURLcodes below.
+ * 200 on and CURLcodes below. Valid as long as the response is.
  * Threads: as the caller shares `response`; never blocks. */
 HF_API const hf_result *hf_response_result(const hf_response *response);
 
 /* hf_response_text is a sentence on why the last attempt failed, in libcurl's words where it has some; "" when
- * none failed. Without user names, passwords, headers and query strings.
+ * none failed. Without user names, passwords, headers and query strings. Valid as long
+ * as the response is.
  * Threads: as the caller shares `response`; never blocks. */
 HF_API const char *hf_response_text(const hf_response *response);
 

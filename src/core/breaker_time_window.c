@@ -93,9 +93,10 @@ struct hf__counts hf__time_count(uint64_t head, uint64_t spot, const uint64_t *c
     struct hf__counts counts = {0, 0, 0, 0};
     for (uint32_t i = 0; i < shards; i++) {
         const uint64_t *shard = cells + (size_t)i * stride;
-        counts.total = add_saturating(counts.total, sum(head, shard + HF__CELL_TOTAL * span->capacity, span));
-        counts.failures = add_saturating(counts.failures, sum(head, shard + HF__CELL_FAILURES * span->capacity, span));
-        counts.slow = add_saturating(counts.slow, sum(head, shard + HF__CELL_SLOW * span->capacity, span));
+        counts.total = add_saturating(counts.total, sum(head, shard + (size_t)HF__CELL_TOTAL * span->capacity, span));
+        counts.failures =
+            add_saturating(counts.failures, sum(head, shard + (size_t)HF__CELL_FAILURES * span->capacity, span));
+        counts.slow = add_saturating(counts.slow, sum(head, shard + (size_t)HF__CELL_SLOW * span->capacity, span));
     }
     /* The cells of one result are written one after the other: a part is never more than the whole. */
     counts.failures = at_most(counts.failures, counts.total);

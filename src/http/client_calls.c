@@ -6,6 +6,7 @@
 #include "os/error_text.h"
 #include "os/sigpipe.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* The least busy lane; of equals the first, so that a lone caller keeps using one connection. */
@@ -60,6 +61,7 @@ int hf_client_request(hf_client *client, const hf_request *request, hf_response 
     rc = check_waitable(client, core, error);
     if (rc == 0) rc = make_job(&job, client, request, error);
     if (rc < 0) return rc;
+    assert(job != NULL);
     job->kind = HF__JOB_WAITED;
     hf__job_submit(job, choose_lane(core), client->pipeline);
     hf_response *response = hf__job_wait(job);

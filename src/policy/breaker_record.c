@@ -151,7 +151,9 @@ bool hf__breaker_record(hf_breaker *b, const struct hf__breaker_rules *rules, ui
 
 void hf__breaker_reset_window(hf_breaker *b, uint32_t generation, hf_time now) {
     bool by_calls = b->shape.kind == HF_BREAKER_BY_CALLS;
-    _Atomic uint64_t *word = &b->state->window[by_calls ? HF__WINDOW_HEAD : HF__TIME_HEAD];
+    // NOLINTNEXTLINE(misc-redundant-expression): that they are the same is the point
+    _Static_assert((int)HF__WINDOW_HEAD == (int)HF__TIME_HEAD, "one head for both kinds");
+    _Atomic uint64_t *word = &b->state->window[HF__WINDOW_HEAD];
     uint64_t fresh =
         by_calls ? hf__window_head(generation) : hf__time_head(generation, hf__time_epoch(now, b->width_ns));
     uint64_t seen = atomic_load(word); /* both kinds keep the tag in the same place */

@@ -247,6 +247,7 @@ int hf_bulkhead_new(hf_bulkhead **out_bulkhead, const char *name, const hf_bulkh
     if (rc == 0) rc = hf__config_copy("bulkhead", name, &chosen, sizeof chosen, config, error);
     if (rc == 0) rc = check(name, &chosen, error);
     hf_bulkhead *b = made;
+    assert(rc < 0 || b != NULL);
     if (rc == 0 && pthread_mutex_init(&b->mutex, NULL) != 0) {
         rc = hf__error_set(error, HF_E_SYSTEM, "bulkhead \"%s\": the system gives no mutex", name);
     }

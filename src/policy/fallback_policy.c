@@ -3,6 +3,7 @@
 
 #include "policy/config_check.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,7 +71,8 @@ static int make(hf_fallback **out_fallback, const char *name, size_t size, hf_er
     if (out_fallback != NULL) *out_fallback = NULL;
     int rc =
         hf__policy_new(out_fallback == NULL ? NULL : &made, sizeof(hf_fallback) + size, &fallback_ops, name, error);
-    if (made == NULL) return rc;
+    if (rc < 0) return rc;
+    assert(made != NULL);
     *out_fallback = made;
     atomic_init(&(*out_fallback)->causes, ALL_CAUSES);
     return 0;

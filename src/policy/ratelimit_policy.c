@@ -9,6 +9,7 @@
 #include "policy/keyed_table.h"
 #include "policy/ratelimit_words.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -314,6 +315,7 @@ int hf_rate_limit_new(hf_rate_limit **out_limit, const char *name, const hf_rate
         free(made);
         return rc;
     }
+    assert(out_limit != NULL && made != NULL);
     *out_limit = made;
     return 0;
 }

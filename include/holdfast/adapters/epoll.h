@@ -8,9 +8,12 @@
  *     hf_epoll loop;
  *     hf_epoll_init(&loop);                              // 0, or -1 and errno
  *     hf_client_hooks hooks = hf_epoll_hooks(&loop);
+ *     hf_client_config config;
+ *     hf_client_config_init(&config);
  *     config.hooks = &hooks;
  *     hf_client_new(&loop.client, "search", pipeline, &config, &error);
- *     ... poll hf_epoll_fd(&loop) with your other descriptors; when it is readable: hf_epoll_run(&loop, 0);
+ *     // poll hf_epoll_fd(&loop) with your other descriptors; when it is readable:
+ *     hf_epoll_run(&loop, 0);
  *     hf_client_free(loop.client);
  *     hf_epoll_fini(&loop);
  *

@@ -7,6 +7,8 @@
  *     hf_uv loop;
  *     hf_uv_init(&loop, uv_default_loop());
  *     hf_client_hooks hooks = hf_uv_hooks(&loop);
+ *     hf_client_config config;
+ *     hf_client_config_init(&config);
  *     config.hooks = &hooks;
  *     hf_client_new(&loop.client, "search", pipeline, &config, &error);
  *     uv_run(uv_default_loop(), UV_RUN_DEFAULT);         // until uv_stop

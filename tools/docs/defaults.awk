@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+# Reads the structs of the headers that a program fills in (those that begin with "struct_size; set by NAME_init") and
+# writes C that compares every `Default X.` of a field's comment with what NAME_init writes; tests/docs/defaults_test.c
+# includes it. A field without a default, or a number in a configuration without its range, ends the run with status 1.
+#   usage: awk -f defaults.awk HEADER... > defaults.inc
+
+function complain(text) { print FILENAME ": " type "." field ": " text > "/dev/stderr"; bad++ }
+
+# The name that a declaration declares.
+function name_of(declaration,    name) {
+    name = declaration
+    if (match(name, /\(\*[a-z_0-9]+\)/)) return substr(name, RSTART + 2, RLENGTH - 3)
+    sub(/\[.*/, "", name)
+    sub(/.*[ *]/, "", name)
+    return name
+}
+
+function check_field(declaration, comment,    expected, nested) {
+    field = name_of(declaration)
+    if (field == "struct_size") return
+    if (field == "reserved") {
+        print "    if (c.reserved != 0) differs(\"" type "\", \"reserved\", \"0\");"
+        return
+    }
+    if (declaration ~ /^ *hf_[a-z_]+_(config|options) /) { # a struct of this kind: its own defaults
+        nested = declaration
+        sub(/^ */, "", nested)
+        sub(/ .*/, "", nested)
+        print "    { " nested " d; " nested "_init(&d);"
+        print "      if (memcmp(&c." field ", &d, sizeof d) != 0) differs(\"" type "\", \"" field "\", \"its own\"); }"
+        return
+    }
+    if (!match(comment, /Default [A-Za-z0-9_]+/)) { complain("its comment has no `Default X.`"); return }
+    expected = substr(comment, RSTART + 8, RLENGTH - 8)
+    if (type ~ /_config$/ && declaration !~ /\*/ && declaration !~ /hf_time / && comment !~ / to |0 or 1|hf_[a-z_]+[. ]/) complain("its comment has no range")
+    print "    if (!(c." field " == (" expected "))) differs(\"" type "\", \"" field "\", \"" expected "\");"
+    print "    fields++;"
+    count++
+}
+
+function check_struct(body,    declaration, comment) {
+    sub(/^[^{]*\{/, "", body)
+    sub(/\}[^}]*$/, "", body)
+    if (body !~ /set by hf_[a-z_]+_init/) return
+    print "{"
+    print "    " type " c;"
+    print "    memset(&c, 0x5a, sizeof c);"
+    print "    " type "_init(&c);"
+    print "    if (c.struct_size != sizeof c) differs(\"" type "\", \"struct_size\", \"sizeof\");"
+    while (match(body, /^[^;\/]*(\/\*[^*]*\*+([^\/*][^*]*\*+)*\/[^;\/]*)?;/)) {
+        declaration = substr(body, RSTART, RLENGTH - 1)
+        body = substr(body, RSTART + RLENGTH)
+        gsub(/\/\*[^*]*\*+([^\/*][^*]*\*+)*\//, "", declaration) # a heading inside the struct
+        comment = ""
+        if (match(body, /^[ \n]*\/\*[^*]*\*+([^\/*][^*]*\*+)*\//)) {
+            comment = substr(body, RSTART, RLENGTH)
+            body = substr(body, RSTART + RLENGTH)
+            gsub(/[ \n]+/, " ", comment)
+        }
+        gsub(/[ \n]+/, " ", declaration)
+        check_field(declaration, comment)
+    }
+    print "}"
+    structs++
+}
+
+/^typedef struct hf_[a-z_0-9]+ \{/ { text = ""; inside = 1 }
+inside { text = text $0 "\n" }
+inside && /^\} hf_[a-z_0-9]+;/ {
+    type = $2
+    sub(/;.*/, "", type)
+    check_struct(text)
+    inside = 0
+}
+END {
+    print "print_message(\"%d structs, %d defaults\\n\", " structs ", " count ");"
+    print "assert_int_equal(fields, " count ");"
+    if (count == 0) { print "no defaults found" > "/dev/stderr"; bad++ }
+    exit bad > 0
+}
