@@ -3,6 +3,7 @@
  * functions write. The comparisons are made from the headers while building (tools/docs/defaults.awk). */
 #include "support/cmocka_all.h"
 
+#include <holdfast/client.h>
 #include <holdfast/curl.h>
 #include <holdfast/holdfast.h>
 

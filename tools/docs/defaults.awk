@@ -15,38 +15,43 @@ function name_of(declaration,    name) {
     return name
 }
 
-function check_field(declaration, comment,    expected, nested) {
+# A field of a struct that says its defaults itself: a configuration with an _init of its own, or a part of this one,
+# once or as an array.
+function check_nested(declaration, inner, prefix,    array) {
+    if (bodies[inner] ~ /set by hf_[a-z_]+_init/) {
+        print "{ " inner " d; " inner "_init(&d);"
+        print "  if (memcmp(&" prefix field ", &d, sizeof d) != 0) differs(\"" type "\", \"" field "\", \"its own\"); }"
+        return
+    }
+    array = declaration ~ /\[/
+    if (array) print "for (size_t i = 0; i < sizeof " prefix field " / sizeof " prefix field "[0]; i++) {"
+    check_fields(bodies[inner], prefix field (array ? "[i]." : "."))
+    if (array) print "}"
+}
+
+function check_field(declaration, comment, prefix,    expected, inner, equal) {
     field = name_of(declaration)
     if (field == "struct_size") return
     if (field == "reserved") {
-        print "    if (c.reserved != 0) differs(\"" type "\", \"reserved\", \"0\");"
+        print "if (" prefix "reserved != 0) differs(\"" type "\", \"reserved\", \"0\");"
         return
     }
-    if (declaration ~ /^ *hf_[a-z_]+_(config|options) /) { # a struct of this kind: its own defaults
-        nested = declaration
-        sub(/^ */, "", nested)
-        sub(/ .*/, "", nested)
-        print "    { " nested " d; " nested "_init(&d);"
-        print "      if (memcmp(&c." field ", &d, sizeof d) != 0) differs(\"" type "\", \"" field "\", \"its own\"); }"
-        return
-    }
-    if (!match(comment, /Default [A-Za-z0-9_]+/)) { complain("its comment has no `Default X.`"); return }
+    inner = declaration
+    sub(/^ */, "", inner)
+    sub(/ .*/, "", inner)
+    if (declaration !~ /\*/ && bodies[inner] ~ /Default /) { check_nested(declaration, inner, prefix); return }
+    if (!match(comment, /Default ([A-Za-z0-9_]+|"[^"]*")/)) { complain("its comment has no `Default X.`"); return }
     expected = substr(comment, RSTART + 8, RLENGTH - 8)
-    if (type ~ /_config$/ && declaration !~ /\*/ && declaration !~ /hf_time / && comment !~ / to |0 or 1|hf_[a-z_]+[. ]/) complain("its comment has no range")
-    print "    if (!(c." field " == (" expected "))) differs(\"" type "\", \"" field "\", \"" expected "\");"
-    print "    fields++;"
+    equal = expected ~ /"/ ? "strcmp(" prefix field ", " expected ") == 0" : prefix field " == (" expected ")"
+    gsub(/"/, "\\\"", expected)
+    if (type ~ /_config$/ && declaration !~ /\*|hf_time / && comment !~ / to |0 or 1|hf_[a-z_]+[. ]/)
+        complain("its comment has no range")
+    print "if (!(" equal ")) differs(\"" type "\", \"" field "\", \"" expected "\");"
+    print "fields++;"
     count++
 }
 
-function check_struct(body,    declaration, comment) {
-    sub(/^[^{]*\{/, "", body)
-    sub(/\}[^}]*$/, "", body)
-    if (body !~ /set by hf_[a-z_]+_init/) return
-    print "{"
-    print "    " type " c;"
-    print "    memset(&c, 0x5a, sizeof c);"
-    print "    " type "_init(&c);"
-    print "    if (c.struct_size != sizeof c) differs(\"" type "\", \"struct_size\", \"sizeof\");"
+function check_fields(body, prefix,    declaration, comment) {
     while (match(body, /^[^;\/]*(\/\*[^*]*\*+([^\/*][^*]*\*+)*\/[^;\/]*)?;/)) {
         declaration = substr(body, RSTART, RLENGTH - 1)
         body = substr(body, RSTART + RLENGTH)
@@ -58,8 +63,21 @@ function check_struct(body,    declaration, comment) {
             gsub(/[ \n]+/, " ", comment)
         }
         gsub(/[ \n]+/, " ", declaration)
-        check_field(declaration, comment)
+        check_field(declaration, comment, prefix)
     }
+}
+
+function check_struct(body) {
+    sub(/^[^{]*\{/, "", body)
+    sub(/\}[^}]*$/, "", body)
+    bodies[type] = body
+    if (body !~ /set by hf_[a-z_]+_init/) return
+    print "{"
+    print type " c;"
+    print "memset(&c, 0x5a, sizeof c);"
+    print type "_init(&c);"
+    print "if (c.struct_size != sizeof c) differs(\"" type "\", \"struct_size\", \"sizeof\");"
+    check_fields(body, "c.")
     print "}"
     structs++
 }
@@ -74,7 +92,7 @@ inside && /^\} hf_[a-z_0-9]+;/ {
 }
 END {
     print "print_message(\"%d structs, %d defaults\\n\", " structs ", " count ");"
-    print "assert_int_equal(fields, " count ");"
+    print "assert_true(fields >= " count ");"
     if (count == 0) { print "no defaults found" > "/dev/stderr"; bad++ }
     exit bad > 0
 }
