@@ -29,7 +29,7 @@ function check_nested(declaration, inner, prefix,    array) {
     if (array) print "}"
 }
 
-function check_field(declaration, comment, prefix,    expected, inner, equal) {
+function check_field(declaration, comment, prefix,    expected, inner, equal, array) {
     field = name_of(declaration)
     if (field == "struct_size") return
     if (field == "reserved") {
@@ -42,7 +42,10 @@ function check_field(declaration, comment, prefix,    expected, inner, equal) {
     if (declaration !~ /\*/ && bodies[inner] ~ /Default /) { check_nested(declaration, inner, prefix); return }
     if (!match(comment, /Default ([A-Za-z0-9_]+|"[^"]*")/)) { complain("its comment has no `Default X.`"); return }
     expected = substr(comment, RSTART + 8, RLENGTH - 8)
-    equal = expected ~ /"/ ? "strcmp(" prefix field ", " expected ") == 0" : prefix field " == (" expected ")"
+    array = declaration ~ /\[/
+    if (array) print "for (size_t i = 0; i < sizeof " prefix field " / sizeof " prefix field "[0]; i++)"
+    equal = prefix field (array ? "[i]" : "") " == (" expected ")"
+    if (expected ~ /"/) equal = "strcmp(" prefix field ", " expected ") == 0"
     gsub(/"/, "\\\"", expected)
     if (type ~ /_config$/ && declaration !~ /\*|hf_time / && comment !~ / to |0 or 1|hf_[a-z_]+[. ]/)
         complain("its comment has no range")
