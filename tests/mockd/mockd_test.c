@@ -119,20 +119,26 @@ static void phases_change_the_behaviour_and_are_counted(void **state) {
 
 static void it_stops_cleanly_while_requests_hang_and_wait(void **state) {
     (void)state;
-    start_mockd("[route /hang]\nhang = 100\n[route /slow]\nworkers = 1\nservice = fixed 60000\nlatency = fixed 60000\n",
-                NULL);
-    pthread_t threads[4];
-    struct asker askers[4];
-    for (int i = 0; i < 4; i++) {
-        askers[i] = (struct asker){.path = i % 2 ? "/hang" : "/slow", .timeout_ms = 10000};
-        assert_int_equal(pthread_create(&threads[i], NULL, ask_in_thread, &askers[i]), 0);
+    static const char *const paths[] = {"/hang", "/slow", "/drip", "/storm", "/long"};
+    start_mockd(
+        "[route /hang]\nhang = 100\n[route /slow]\nworkers = 1\nservice = fixed 60000\nlatency = fixed 60000\n"
+        "[route /drip]\ndrip = 100\nbody_bytes = 10000\ndrip_ms = 1\n[route /storm]\nstorm_1xx = 100\nstorm_count = 0\n"
+        "[route /long]\nlength_long = 100\n",
+        NULL);
+    pthread_t threads[10];
+    struct asker askers[10];
+    for (int i = 0; i < 10; i++) {
+        askers[i] = (struct asker){.path = paths[i % 5], .timeout_ms = 10000};
+        pthread_create(&threads[i], NULL, ask_in_thread, &askers[i]);
     }
-    for (int i = 0;
-         i < 100 && mockd_count(&mockd, "/hang total requests") + mockd_count(&mockd, "/slow total requests") < 4; i++)
-        sleep_ms(20);
+    for (int i = 0; i < 5; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "%s total requests", paths[i]);
+        for (int n = 0; n < 100 && mockd_count(&mockd, path) < 2; n++) sleep_ms(20);
+    }
     assert_int_equal(mockd_stop(&mockd), 0);
-    for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
-    for (int i = 0; i < 4; i++) assert_int_not_equal(askers[i].answer.code, CURLE_OPERATION_TIMEDOUT);
+    for (int i = 0; i < 10; i++) pthread_join(threads[i], NULL);
+    for (int i = 0; i < 10; i++) assert_int_not_equal(askers[i].answer.code, CURLE_OPERATION_TIMEDOUT);
 }
 
 int main(void) {

@@ -122,6 +122,8 @@ static void bad_arguments_are_refused(void **state) {
     contains(said, "expected one scenario file");
     assert_int_equal(run("/nowhere.ini", said, sizeof said), 2);
     contains(said, "/nowhere.ini: No such file");
+    assert_int_equal(run("--check docs/mockd.md", said, sizeof said), 2);
+    contains(said, "docs/mockd.md:3: ");
     assert_int_equal(run("--tls /nowhere/ca.pem tools/mockd/example.ini", said, sizeof said), 1);
     contains(said, "cannot write /nowhere/ca.pem");
     assert_int_equal(run("--check tools/mockd/example.ini", said, sizeof said), 0);

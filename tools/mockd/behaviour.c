@@ -184,6 +184,8 @@ const char *fault_name(enum fault fault) {
     return "none";
 }
 
+const char *behaviour_key(size_t index) { return index < KEY_COUNT ? keys[index].name : NULL; }
+
 bool partial_set(struct partial *partial, const char *name, const char *value, char *message, size_t size) {
     for (size_t i = 0; i < KEY_COUNT; i++) {
         if (strcmp(keys[i].name, name) != 0) continue;

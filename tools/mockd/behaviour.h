@@ -90,6 +90,9 @@ bool behaviour_faults_fit(const struct behaviour *behaviour);
 
 const char *fault_name(enum fault fault);
 
+/* The name of key 0, 1, ...; NULL behind the last one. */
+const char *behaviour_key(size_t index);
+
 /* Numbers as every part of a scenario reads them. */
 bool read_number(const char *text, double low, double high, double *out);
 bool read_whole(const char *text, int low, int high, int *out);

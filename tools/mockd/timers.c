@@ -18,7 +18,7 @@ static pthread_cond_t changed;
 static struct timer *heap;
 static size_t count, capacity;
 static uint64_t serial;
-static bool stopping;
+static bool stopping, ended;
 static pthread_t thread;
 
 int64_t now_ns(void) {
@@ -80,6 +80,7 @@ static void *run(void *arg) {
             pthread_mutex_lock(&mutex);
         }
     }
+    ended = true;
     pthread_mutex_unlock(&mutex);
     return NULL;
 }
@@ -95,9 +96,13 @@ bool timers_start(void) {
 
 void timers_add(int64_t at, void (*fn)(void *), void *arg) {
     pthread_mutex_lock(&mutex);
-    push_locked((struct timer){at, serial++, fn, arg});
-    pthread_cond_signal(&changed);
+    bool late = ended; /* a request that was on its way to wait while the server stopped */
+    if (!late) {
+        push_locked((struct timer){at, serial++, fn, arg});
+        pthread_cond_signal(&changed);
+    }
     pthread_mutex_unlock(&mutex);
+    if (late) fn(arg);
 }
 
 void timers_stop(void) {

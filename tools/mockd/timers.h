@@ -13,7 +13,7 @@ int64_t now_ns(void);
 
 bool timers_start(void);
 
-/* Calls fn(arg) on the timer thread at `at`; never early. Any thread. */
+/* Calls fn(arg) on the timer thread at `at`; never early. After timers_stop at once, on this thread. Any thread. */
 void timers_add(int64_t at, void (*fn)(void *), void *arg);
 
 /* Calls everything that still waits, at once, and ends the thread. */
