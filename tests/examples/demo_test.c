@@ -26,7 +26,7 @@ static int setup(void **state) {
         order->finished_at = order->due_at + 20 * HF_MILLISECOND;
         order->attempts = 1;
     }
-    for (int s = 0; s <= 22; s++) { /* 80 a second */
+    for (long s = 0; s <= 22; s++) { /* 80 a second */
         record.journal.sample[record.journal.samples++] = (struct sample){record.start_at + s * HF_SECOND, 80 * s};
     }
     return 0;
@@ -124,7 +124,7 @@ static void every_bar_can_be_missed_alone(void **state) {
         {stay_down, "completed from two open waits after recovery on"},
         {be_worse_than_naive, "payments-dead: completed, against naive"},
     };
-    const char *missed[MAX_BARS];
+    const char *missed[MAX_BARS] = {""};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         naive = (struct figures){.played = true};
         holdfast = figures_of(&plan, &record);

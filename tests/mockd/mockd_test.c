@@ -129,7 +129,7 @@ static void it_stops_cleanly_while_requests_hang_and_wait(void **state) {
     struct asker askers[10];
     for (int i = 0; i < 10; i++) {
         askers[i] = (struct asker){.path = paths[i % 5], .timeout_ms = 10000};
-        pthread_create(&threads[i], NULL, ask_in_thread, &askers[i]);
+        assert_int_equal(pthread_create(&threads[i], NULL, ask_in_thread, &askers[i]), 0);
     }
     for (int i = 0; i < 5; i++) {
         char path[64];
