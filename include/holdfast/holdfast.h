@@ -14,6 +14,7 @@
 #include <holdfast/clock.h>
 #include <holdfast/error.h>
 #include <holdfast/fallback.h>
+#include <holdfast/not_before.h>
 #include <holdfast/pipeline.h>
 #include <holdfast/ratelimit.h>
 #include <holdfast/result.h>

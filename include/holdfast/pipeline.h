@@ -38,13 +38,13 @@ HF_API int hf_pipeline_new(hf_pipeline **out_pipeline, const char *name, hf_poli
                            hf_error *error);
 
 /* hf_pipeline_standard builds the usual pipeline with the defaults of each policy: total timeout
- * 30 s, retry (3 attempts, budget), bulkhead (64), breaker, attempt timeout 10 s. The policies are
- * named "NAME.total", "NAME.retry", "NAME.bulkhead", "NAME.breaker" and "NAME.attempt", so `name` has
- * at most HF_NAME_MAX - 9 bytes.
+ * 30 s, retry (3 attempts, budget), not before, bulkhead (64), breaker, attempt timeout 10 s. The
+ * policies are named "NAME.total", "NAME.retry", "NAME.hold", "NAME.bulkhead", "NAME.breaker" and
+ * "NAME.attempt", so `name` has at most HF_NAME_MAX - 9 bytes.
  *
  * Errors:   HF_E_INVALID (a bad name), HF_E_NOMEM.
  * Threads:  any thread.
- * Memory:   seven allocations, given back by hf_pipeline_free.
+ * Memory:   eight allocations, given back by hf_pipeline_free.
  */
 HF_API int hf_pipeline_standard(hf_pipeline **out_pipeline, const char *name, hf_error *error);
 

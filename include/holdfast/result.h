@@ -36,7 +36,8 @@ typedef enum hf_reason {
     HF_REASON_THROTTLED_BY_CLIENT = 13, /* rejected: a throttle spares the dependency this call */
     HF_REASON_QUEUE_TIMEOUT = 15,       /* rejected: waited for a slot of a bulkhead as long as allowed */
     HF_REASON_SHED = 16,                /* rejected: gave up its place in a queue to a more important call */
-    HF_REASON_RECOVERING = 18           /* rejected: breaker recovering, its share of calls is admitted */
+    HF_REASON_RECOVERING = 18,          /* rejected: breaker recovering, its share of calls is admitted */
+    HF_REASON_NOT_BEFORE = 20           /* rejected: the dependency asked not to be called yet */
 } hf_reason;
 
 #define HF_RESULT_LATE 0x1u          /* the success came after its deadline */

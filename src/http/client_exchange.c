@@ -2,6 +2,7 @@
 #include "http/client_exchange.h"
 
 #include "base/num.h"
+#include "http/client_redirect.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,7 @@ static bool commit(struct hf__exchange *x) {
 static size_t on_write(char *data, size_t size, size_t count, void *arg) {
     struct hf__exchange *x = arg;
     const hf_request *given = &x->job->request->given;
+    if (hf__redirect_is_due(x)) return size * count;
     if (given->on_body == NULL) return hf__transfer_on_body(data, size, count, &x->transfer);
     if (!hf__job_enter_user(x->job)) return 0;
     bool taken = commit(x) && given->on_body(given->on_body_arg, x->job->response, data, size * count) == 0;
@@ -74,6 +76,11 @@ static bool rewind_callback(struct hf__job *job) {
     hf__job_leave_user(job);
     if (ok) job->body_read = false;
     return ok;
+}
+
+bool hf__exchange_rewind(struct hf__exchange *x) {
+    x->offset = 0;
+    return x->job->request->body != HF__BODY_CALLBACK || rewind_callback(x->job);
 }
 
 static int on_seek(void *arg, curl_off_t offset, int origin) {
@@ -164,6 +171,7 @@ static void free_added(struct hf__exchange *x) {
 void hf__exchange_destroy(struct hf__exchange *x) {
     curl_easy_cleanup(x->transfer.easy);
     free_added(x);
+    hf__redirect_forget(x);
     free(x->head.data);
     hf__transfer_free(&x->transfer);
     free(x);
@@ -171,6 +179,7 @@ void hf__exchange_destroy(struct hf__exchange *x) {
 
 void hf__exchange_give(struct hf__lane *lane, struct hf__exchange *x) {
     free_added(x);
+    hf__redirect_forget(x);
     x->job = NULL;
     lane->exchanges--;
     if (lane->idle_count >= IDLE_MAX) {
@@ -248,32 +257,40 @@ static CURLcode gather_headers(struct hf__exchange *x) {
 
 /* ---- one attempt ---- */
 
+static void set_up_upload(CURL *easy, uint64_t bytes) {
+    curl_off_t size = bytes == HF_BODY_UNKNOWN ? (curl_off_t)-1 : (curl_off_t)bytes;
+    (void)curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, size);
+}
+
+static void set_up_post(CURL *easy, const void *body, uint64_t bytes) {
+    (void)curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);
+    (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)bytes);
+}
+
 /* Every option that depends on the request is set every time, so nothing is left of the request before. */
 static CURLcode set_up_request(struct hf__exchange *x) {
     const struct hf__request *request = x->job->request;
-    const char *method = request->given.method;
+    enum hf__body_kind body = x->target.with_body ? request->body : HF__BODY_NONE;
+    const char *method = x->target.method, *own = method; /* what libcurl says by itself */
     CURL *easy = x->transfer.easy;
     (void)curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L); /* also takes back NOBODY, UPLOAD and POST */
-    CURLcode rc = curl_easy_setopt(easy, CURLOPT_URL, request->url);
-    const char *custom = NULL;
-    bool post = strcmp(method, "POST") == 0;
-    if (request->body == HF__BODY_FILE || request->body == HF__BODY_CALLBACK) {
-        (void)curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
-        (void)curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE,
-                               request->body_bytes == HF_BODY_UNKNOWN ? (curl_off_t)-1
-                                                                      : (curl_off_t)request->body_bytes);
-        if (strcmp(method, "PUT") != 0) custom = method;
-    } else if (request->body == HF__BODY_MEMORY || post) {
-        (void)curl_easy_setopt(easy, CURLOPT_POST, 1L);
-        (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body == HF__BODY_MEMORY ? request->given.body : "");
-        (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_bytes);
-        if (!post) custom = method;
+    if (body == HF__BODY_FILE || body == HF__BODY_CALLBACK) {
+        set_up_upload(easy, request->body_bytes);
+        own = "PUT";
+    } else if (body == HF__BODY_MEMORY) {
+        set_up_post(easy, request->given.body, request->body_bytes);
+        own = "POST";
+    } else if (strcmp(method, "POST") == 0) {
+        set_up_post(easy, "", 0);
     } else if (strcmp(method, "HEAD") == 0) {
         (void)curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-    } else if (strcmp(method, "GET") != 0) {
-        custom = method;
+    } else {
+        own = "GET";
     }
-    if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, custom);
+    CURLcode rc = curl_easy_setopt(easy, CURLOPT_URL, x->target.url);
+    if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, strcmp(method, own) == 0 ? NULL : method);
     (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, x->headers);
     return rc;
 }
@@ -294,14 +311,14 @@ static CURLcode send_off(struct hf__exchange *x) {
 static void on_looked_up(void *job) { hf__lane_post(((struct hf__job *)job)->lane, job); }
 
 static CURLcode take_addresses(struct hf__exchange *x) {
-    const struct hf__request *request = x->job->request;
+    const struct hf__target *target = &x->target;
     x->state = HF__EXCHANGE_IDLE;
     if (x->lookup.code != 0) {
-        snprintf(x->error_text, sizeof x->error_text, "Could not resolve host: %s (code %d)", request->host,
+        snprintf(x->error_text, sizeof x->error_text, "Could not resolve host: %s (code %d)", target->host,
                  x->lookup.code);
         return CURLE_COULDNT_RESOLVE_HOST;
     }
-    snprintf(x->resolve_text, sizeof x->resolve_text, "%s:%u:%s", request->host, request->port, x->lookup.addresses);
+    snprintf(x->resolve_text, sizeof x->resolve_text, "%s:%u:%s", target->host, target->port, x->lookup.addresses);
     x->resolve = (struct curl_slist){x->resolve_text, NULL};
     return curl_easy_setopt(x->transfer.easy, CURLOPT_RESOLVE, &x->resolve);
 }
@@ -311,6 +328,14 @@ CURLcode hf__exchange_looked_up(struct hf__exchange *x) {
     return rc == CURLE_OK ? send_off(x) : rc;
 }
 
+static CURLcode look_up_and_send(struct hf__exchange *x) {
+    if (x->target.host == NULL) return send_off(x);
+    x->lookup.ready = on_looked_up;
+    x->lookup.arg = x->job;
+    x->state = HF__EXCHANGE_LOOKING_UP;
+    return hf__resolver_ask(x->job->lane->resolver, &x->lookup, x->target.host) ? hf__exchange_looked_up(x) : CURLE_OK;
+}
+
 CURLcode hf__exchange_start(struct hf__exchange *x, struct hf__job *job, uint32_t serial, uint32_t number,
                             hf_time deadline_at) {
     struct hf__lane *lane = job->lane;
@@ -318,7 +343,8 @@ CURLcode hf__exchange_start(struct hf__exchange *x, struct hf__job *job, uint32_
     x->job = job;
     x->serial = serial;
     x->deadline_at = deadline_at;
-    x->offset = 0;
+    x->target = (struct hf__target){job->request->url, job->request->given.method, job->request->host,
+                                    job->request->port, job->request->body != HF__BODY_NONE};
     x->head.length = x->head.count = 0;
     x->error_text[0] = '\0';
     x->options = job->options;
@@ -331,15 +357,24 @@ CURLcode hf__exchange_start(struct hf__exchange *x, struct hf__job *job, uint32_
     t->resends_allowed = resends_allowed(lane);
     t->error_text = x->error_text;
     t->via_proxy = lane->setup->has_proxy;
+    t->redirected = false;
     (void)hf__transfer_begin(t, number); /* rewinding is ours */
-    if (job->request->body == HF__BODY_CALLBACK && !rewind_callback(job)) return CURLE_SEND_FAIL_REWIND;
+    if (!hf__exchange_rewind(x)) return CURLE_SEND_FAIL_REWIND;
     CURLcode rc = gather_headers(x);
     if (rc != CURLE_OK) return rc;
-    if (job->request->host == NULL) return send_off(x);
-    x->lookup.ready = on_looked_up;
-    x->lookup.arg = job;
-    x->state = HF__EXCHANGE_LOOKING_UP;
-    return hf__resolver_ask(lane->resolver, &x->lookup, job->request->host) ? hf__exchange_looked_up(x) : CURLE_OK;
+    return look_up_and_send(x);
+}
+
+bool hf__exchange_go_on(struct hf__exchange *x, CURLcode *code) {
+    bool followed = false;
+    if (*code != CURLE_OK || x->transfer.withheld) return false;
+    CURLcode rc = hf__redirect_follow(x, &followed);
+    if (rc == CURLE_OK && followed) {
+        hf__exchange_stop(x);
+        rc = look_up_and_send(x);
+    }
+    *code = rc;
+    return rc == CURLE_OK && followed;
 }
 
 void hf__exchange_stop(struct hf__exchange *x) {

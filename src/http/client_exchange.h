@@ -18,6 +18,15 @@ struct hf__added_header {
     char text[];
 };
 
+/* What the next transfer asks for: the request's, or where a redirect points. */
+struct hf__target {
+    const char *url;
+    const char *method;
+    const char *host; /* to be looked up; NULL: nothing has to be */
+    uint16_t port;
+    bool with_body;
+};
+
 struct hf__exchange {
     struct hf__transfer transfer; /* its easy handle is ours */
     struct hf__job *job;
@@ -30,6 +39,13 @@ struct hf__exchange {
     struct hf__head head;    /* headers of the latest response */
     struct hf__added_header *added;
     struct curl_slist *headers; /* what is sent: the added ones, then the request's */
+    struct hf__target target;
+    struct {
+        uint32_t count; /* redirects followed */
+        char *url;      /* memory of the target after the first */
+        struct curl_slist *headers;
+        char host[HF__HOST_SIZE];
+    } hop;
     struct hf__lookup lookup;
     struct curl_slist resolve; /* for CURLOPT_RESOLVE */
     char resolve_text[HF__HOST_SIZE + HF__ADDRESSES_SIZE + 16];
@@ -48,6 +64,13 @@ CURLcode hf__exchange_start(struct hf__exchange *exchange, struct hf__job *job, 
 
 /* Goes on with an exchange whose look-up is done. Same answer; an error also means that it must be ended. */
 CURLcode hf__exchange_looked_up(struct hf__exchange *exchange);
+
+/* After a transfer ended with `code`: goes on to where a redirect points. True: it is under way again. False: the attempt
+ * has ended with `*code`. */
+bool hf__exchange_go_on(struct hf__exchange *exchange, CURLcode *code);
+
+/* Makes the request body readable from its start; false when it cannot be. */
+bool hf__exchange_rewind(struct hf__exchange *exchange);
 
 /* Takes it off the wire or out of the look-up, however far it has come. */
 void hf__exchange_stop(struct hf__exchange *exchange);

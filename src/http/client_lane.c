@@ -151,6 +151,7 @@ void hf__lane_remove(struct hf__lane *lane, CURL *easy) { (void)curl_multi_remov
 
 static void end_exchange(struct hf__exchange *x, CURLcode code) {
     struct hf__job *job = x->job;
+    if (hf__exchange_go_on(x, &code)) return;
     hf__job_ref(job);
     hf__job_exchange_ended(job, x, code);
     hf__job_drive(job);

@@ -73,7 +73,7 @@ static hf_outcome judge(const struct hf__transfer *t, CURLcode code) {
     };
     long redirects = 0, os_errno = 0;
     (void)curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_COUNT, &redirects);
-    ending.redirected = redirects > 0;
+    ending.redirected = redirects > 0 || t->redirected;
     if (code == CURLE_COULDNT_CONNECT) (void)curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &os_errno);
     ending.os_errno = (int)os_errno;
     ending.vetoed = t->vetoed;

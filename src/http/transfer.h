@@ -17,6 +17,7 @@ struct hf__transfer {
     bool keyed;
     uint32_t resends_allowed; /* silent resends by libcurl that pass, of what may be repeated */
     const char *error_text; /* libcurl's error buffer when it is ours, else NULL: the HTTP/2 error code is only there */
+    bool redirected;        /* the server sent us on, which the client follows itself */
     bool via_proxy;         /* a proxy that we chose stands between */
     struct {
         char *data;

@@ -5,6 +5,7 @@
 
 #include <holdfast/breaker.h>
 #include <holdfast/bulkhead.h>
+#include <holdfast/not_before.h>
 #include <holdfast/retry.h>
 #include <holdfast/timeout.h>
 
@@ -74,6 +75,7 @@ const char *hf_pipeline_name(const hf_pipeline *pipeline) { return pipeline->nam
 struct standard {
     hf_timeout *total;
     hf_retry *retry;
+    hf_not_before *hold;
     hf_bulkhead *bulkhead;
     hf_breaker *breaker;
     hf_timeout *attempt;
@@ -95,6 +97,7 @@ static int build_members(struct standard *s, const char *name, hf_error *error) 
     total.timeout_ms = TOTAL_MS;
     int rc = hf_timeout_new(&s->total, member(name, "total").text, &total, error);
     if (rc == 0) rc = hf_retry_new(&s->retry, member(name, "retry").text, NULL, NULL, error);
+    if (rc == 0) rc = hf_not_before_new(&s->hold, member(name, "hold").text, NULL, error);
     if (rc == 0) rc = hf_bulkhead_new(&s->bulkhead, member(name, "bulkhead").text, NULL, error);
     /* The default lease of a probe (15 s) is above the default attempt timeout (10 s). */
     if (rc == 0) rc = hf_breaker_new(&s->breaker, member(name, "breaker").text, NULL, error);
@@ -114,12 +117,14 @@ int hf_pipeline_standard(hf_pipeline **out_pipeline, const char *name, hf_error 
     struct standard s = {0};
     rc = build_members(&s, name, error);
     if (rc == 0) {
-        hf_policy *order[] = {hf_timeout_policy(s.total), hf_retry_policy(s.retry), hf_bulkhead_policy(s.bulkhead),
+        hf_policy *order[] = {hf_timeout_policy(s.total),   hf_retry_policy(s.retry),
+                              hf_not_before_policy(s.hold), hf_bulkhead_policy(s.bulkhead),
                               hf_breaker_policy(s.breaker), hf_timeout_policy(s.attempt)};
         rc = hf_pipeline_new(out_pipeline, name, order, sizeof order / sizeof order[0], error);
     }
     hf_timeout_free(s.total);
     hf_retry_free(s.retry);
+    hf_not_before_free(s.hold);
     hf_bulkhead_free(s.bulkhead);
     hf_breaker_free(s.breaker);
     hf_timeout_free(s.attempt);

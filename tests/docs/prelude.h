@@ -9,6 +9,7 @@
 #include <holdfast/curl.h>
 #include <holdfast/holdfast.h>
 #include <holdfast/testing.h>
+#include <holdfast/traceparent.h>
 
 #include <poll.h>
 #include <stdio.h>
@@ -49,6 +50,7 @@ extern hf_response *response;
 extern hf_completions *queue;
 extern void *tag, *my_loop;
 extern const char *json;
+extern char *incoming_traceparent;
 extern hf_loop_watch watch;
 extern hf_loop_set_timer set_timer;
 extern hf_client_done done;

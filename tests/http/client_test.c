@@ -202,7 +202,7 @@ static int rewind_body(void *arg) {
 static void a_callback_body_is_repeated_only_with_a_rewind(void **state) {
     struct client_bench *b = *state;
     struct source source = {.left = 5000, .total = 5000};
-    client_bench_serve(b, "[route /x]\nlose_answer = 100\n[route /ok]\n");
+    client_bench_serve(b, "[route /x]\nlose_answer = 100\n[route /ok]\nstatus = 200\n");
     b->request.method = "PUT";
     b->request.body_read = read_body;
     b->request.body_arg = &source;
@@ -408,6 +408,28 @@ static void a_hook_sees_every_attempt(void **state) {
     assert_int_equal(numbers[1], 3);
 }
 
+/* The standard pipeline: one call is told to come back later, the next is not even sent. */
+static void a_retry_after_holds_other_calls_back_too(void **state) {
+    struct client_bench *b = *state;
+    hf_pipeline *standard;
+    hf_client *client;
+    hf_response *response;
+    client_bench_serve(b, "[route /x]\nstatus = 429\nretry_after = seconds 60\n[route /ok]\nstatus = 200\n");
+    assert_int_equal(hf_pipeline_standard(&standard, "std", NULL), 0);
+    assert_int_equal(hf_client_new(&client, "std", standard, &b->config, NULL), 0);
+    assert_int_equal(hf_client_get(client, "/x", &response, NULL), HF_E_FAILED);
+    assert_int_equal(hf_response_status(response), 429);
+    hf_response_free(response);
+    assert_int_equal(hf_client_get(client, "/ok", &response, NULL), HF_E_REJECTED);
+    assert_int_equal(hf_result_reason(hf_response_result(response)), HF_REASON_NOT_BEFORE);
+    hf_time retry_at = hf_result_retry_at(hf_response_result(response));
+    assert_true(retry_at > hf_clock_now(NULL) + 50 * HF_SECOND && retry_at < hf_clock_now(NULL) + 61 * HF_SECOND);
+    hf_response_free(response);
+    hf_client_free(client);
+    hf_pipeline_free(standard);
+    assert_int_equal(client_bench_seen(b, "/ok"), 0);
+}
+
 /* ---- what is refused ---- */
 
 static void check_refused(struct client_bench *b, const char *word) {
@@ -501,6 +523,7 @@ int main(void) {
         T(waiting_on_a_loop_thread_is_refused),
         T(many_threads_share_a_client),
         T(a_hook_sees_every_attempt),
+        T(a_retry_after_holds_other_calls_back_too),
         T(bad_requests_are_refused_with_a_sentence),
         T(bad_configurations_are_refused_with_a_sentence),
     };
