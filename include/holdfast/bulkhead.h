@@ -3,8 +3,8 @@
 #define HOLDFAST_BULKHEAD_H
 
 /* Bulkhead: at most so many attempts in flight at once, so that one slow dependency cannot take all
- * threads or connections. When it is full a call waits in line, first come first served, if the
- * configuration gives the line room; else it is turned back at once (HF_REASON_FULL).
+ * threads or connections. When it is full a call waits in line if the configuration gives the line room;
+ * else it is turned back at once (HF_REASON_FULL).
  *
  *     hf_bulkhead_config config;
  *     hf_bulkhead_config_init(&config);
@@ -13,11 +13,22 @@
  *     config.max_wait_ms = 250;       // who has waited that long is turned back
  *
  * A slot is free again only when the work has really ended: an attempt that was told to stop keeps
- * its slot until its end is reported. A slot that comes back goes straight to the first in line:
- * nobody overtakes, and a slot is never lost, whoever times out, is cancelled or gives up meanwhile.
+ * its slot until its end is reported. A slot that comes back goes straight to whose turn it is: nobody
+ * overtakes, and a slot is never lost, whoever times out, is cancelled or gives up meanwhile.
+ *
+ * Whose turn it is: the most important first (hf_call_options.priority), and among equals who came first.
+ * When the line is full, a newcomer takes the place of the least important call in it, if that is
+ * less important than itself: that one is turned back, HF_REASON_SHED. So that the less important are not
+ * shut out for good, a priority can be `guaranteed` slots. What it does not use others may borrow; when it
+ * wants them back, it is given the next ones that come free, before all others, until it has them.
  *
  * A line hides a dependency that is too slow for its load only as long as it does not grow: keep it
- * short (about what is served within the time a caller will wait), and let the rest know at once.
+ * short (about what is served within the time a caller will wait), and let the rest know at once. In a
+ * line that does not drain first come, first served serves nobody well: all wait long, and most of them
+ * until their callers have given up. HF_QUEUE_ADAPTIVE then serves the newest first, and lets those who
+ * come wait for a moment only, until the line has been empty (the numbers are those of Facebook,
+ * "Fail at Scale", ACM Queue 13(8), 2015).
+ *
  * With a loop of your own give hf_call_options.wake: a call whose driver cannot be woken never waits
  * in line. A thread that already holds a slot and waits for another of the same bulkhead can wait for
  * itself.
@@ -32,14 +43,49 @@ extern "C" {
 
 typedef struct hf_bulkhead hf_bulkhead;
 
+/* Who of those with the same priority is next. */
+typedef enum hf_queue_discipline {
+    HF_QUEUE_FIFO = 0,    /* who waits longest */
+    HF_QUEUE_ADAPTIVE = 1 /* the same, but the newest in a line that does not drain */
+} hf_queue_discipline;
+
 typedef struct hf_bulkhead_config {
-    uint32_t struct_size;    /* set by hf_bulkhead_config_init */
-    uint32_t max_concurrent; /* slots. Default 64. 0 (turns everything back) to 1000000. */
-    uint32_t max_waiting;    /* places in line. Default 0: none. 0 to 1000000. */
-    uint32_t reserved;       /* 0 */
-    int64_t max_wait_ms;     /* who waited this long is turned back, HF_REASON_QUEUE_TIMEOUT. Default 1000.
-                                1 to 3600000, or HF_NEVER: as long as the call's deadlines allow. */
+    uint32_t struct_size;               /* set by hf_bulkhead_config_init */
+    uint32_t max_concurrent;            /* slots. Default 64. 0 (turns everything back) to 1000000. */
+    uint32_t max_waiting;               /* places in line. Default 0: none. 0 to 1000000. */
+    int32_t discipline;                 /* hf_queue_discipline. Default HF_QUEUE_FIFO. */
+    int64_t max_wait_ms;                /* who waited this long is turned back, HF_REASON_QUEUE_TIMEOUT. Default 1000.
+                                           1 to 3600000, or HF_NEVER: as long as the call's deadlines allow. */
+    int64_t overload_after_ms;          /* adaptive: a line that has not been empty for so long does not drain.
+                                           Default 100. 1 to 3600000. */
+    int64_t overload_wait_ms;           /* adaptive: how long those may wait who join a line that does not drain,
+                                           if max_wait_ms is not shorter. Default 5. 1 to 3600000. */
+    uint32_t guaranteed[HF_PRIORITIES]; /* slots of each priority. Default 0. Each 0 to max_concurrent,
+                                           all together too; needs max_waiting. */
 } hf_bulkhead_config;
+
+/* What a bulkhead tells about itself. Fields may be appended. */
+typedef struct hf_bulkhead_info {
+    uint32_t struct_size; /* set by the caller */
+    uint32_t max_concurrent;
+    uint32_t in_flight;  /* slots taken; after a resize this may exceed the limit */
+    uint32_t waiting;    /* calls in line */
+    uint32_t overloaded; /* 1: an adaptive line that does not drain */
+    uint32_t reserved;
+    int64_t pace_ns;    /* from one slot that goes to the line to the next, on average; HF_NEVER: not known yet */
+    uint64_t rejected;  /* turned back since it was made: at once, and for the two reasons below */
+    uint64_t timed_out; /* waited too long */
+    uint64_t shed;      /* pushed out of the line */
+} hf_bulkhead_info;
+
+/* A place in line: what a waiting room shows. */
+typedef struct hf_line_place {
+    uint32_t struct_size; /* set by the caller */
+    uint32_t place;       /* 1: next */
+    uint32_t waiting;     /* calls in line altogether */
+    uint32_t reserved;
+    int64_t estimate_ns; /* until its turn, at the pace of late; HF_NEVER: not known yet */
+} hf_line_place;
 
 /* hf_bulkhead_config_init fills `config` with the defaults named at each field.
  * Threads: any thread; never blocks. */
@@ -78,6 +124,31 @@ HF_API int hf_bulkhead_resize(hf_bulkhead *bulkhead, uint32_t max_concurrent);
  * Threads:  any thread; never blocks.
  */
 HF_API int hf_bulkhead_set_max_wait(hf_bulkhead *bulkhead, int64_t max_wait_ms);
+
+/* hf_bulkhead_line tells where in line the call is whose options had this `tag`: as things stand, if
+ * nobody more important comes, and without regard to what is guaranteed. The tag is compared, never
+ * followed. If several calls have it, the one whose turn is first counts.
+ *
+ * Errors:   HF_E_INVALID (`tag` is NULL, struct_size too small), HF_E_STATE: no such call waits here (it
+ *           has a slot, was turned back, or has not come yet).
+ * Threads:  any thread; takes the lock of the line for as long as it takes to count those before it.
+ */
+HF_API int hf_bulkhead_line(hf_bulkhead *bulkhead, const void *tag, hf_line_place *out_place);
+
+/* hf_bulkhead_end_of_line tells where a call of this priority would stand that came now: place 0 and
+ * estimate 0 when it would get a slot at once, max_waiting + 1 and HF_NEVER when there is no room for it.
+ *
+ * Errors:   HF_E_INVALID (a priority above 7, struct_size too small).
+ * Threads:  any thread; takes the lock of the line for a moment.
+ */
+HF_API int hf_bulkhead_end_of_line(hf_bulkhead *bulkhead, uint32_t priority, hf_line_place *out_place);
+
+/* hf_bulkhead_snapshot fills `out_info`, whose struct_size the caller has set.
+ *
+ * Errors:   HF_E_INVALID when struct_size is too small.
+ * Threads:  any thread; takes the lock of the line for a moment.
+ */
+HF_API int hf_bulkhead_snapshot(hf_bulkhead *bulkhead, hf_bulkhead_info *out_info);
 
 /* hf_bulkhead_in_flight returns the number of slots taken; after a resize it may exceed the limit.
  * Threads: any thread; never blocks. */

@@ -67,6 +67,36 @@ static void testing_your_own_code_passes(void **state) {
     expect("open: a thousand questions, none reaches the service");
 }
 
+static void a_waiting_room_tells_everybody_their_place(void **state) {
+    (void)state;
+    assert_int_equal(run("waiting_room", ""), 0);
+    expect("Ada: your turn at once\nBen: please wait, number 1 in line\n");
+    expect("Emil: please wait, number 4 in line\nFinn: no room, please come back later\n");
+    expect("Finn goes home: bulkhead full\n"); /* at about the time at which the board is shown */
+    expect("  board: Dora is number 3 of 4\n");
+    expect("the doors open\n");
+    expect("Ada has a ticket\n  board: Ben is number 1 of 4\n");
+    expect("Ben has a ticket\n  board: Cleo is number 1 of 3, about "); /* the pace is known by now */
+    assert_int_equal(times_seen(" has a ticket\n"), 5);
+    const char *ben = strstr(output, "Ben has a"), *cleo = strstr(output, "Cleo has a"),
+               *dora = strstr(output, "Dora has a");
+    assert_true(ben < cleo && cleo < dora && dora < strstr(output, "Emil has a"));
+}
+
+static void priority_shedding_keeps_what_matters(void **state) {
+    (void)state;
+    assert_int_equal(run("priority_shedding", ""), 0);
+    assert_string_equal(output, "  0 ms  page view 1 is served\n"
+                                "  0 ms  prefetch 2 is turned away: shed for a more important call\n"
+                                "  0 ms  page view 3 is turned away: shed for a more important call\n"
+                                "  0 ms  prefetch 3 is turned away: bulkhead full\n"
+                                "  0 ms  page view 2 is turned away: shed for a more important call\n"
+                                " 10 ms  prefetch 1 is served\n"
+                                " 20 ms  payment 1 is served\n"
+                                " 30 ms  payment 2 is served\n"
+                                " 40 ms  payment 3 is served\n");
+}
+
 static void a_protected_curl_program_on_a_good_day(void **state) {
     (void)state;
     assert_int_equal(run_on("[route /stock]\nbody_bytes = 40\n", "/stock"), 0);
@@ -119,6 +149,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         T(a_protected_function_succeeds_at_the_third_attempt),
         T(testing_your_own_code_passes),
+        T(a_waiting_room_tells_everybody_their_place),
+        T(priority_shedding_keeps_what_matters),
         T(a_protected_curl_program_on_a_good_day),
         T(a_protected_curl_program_rides_out_a_bad_moment),
         T(a_protected_curl_program_gives_up_in_words),

@@ -28,15 +28,24 @@ struct bench {
 
 static struct bench bench;
 
-static void build(uint32_t slots, uint32_t waiting, int64_t wait_ms) {
+static hf_bulkhead_config config_of(uint32_t slots, uint32_t waiting, int64_t wait_ms) {
     hf_bulkhead_config config;
     hf_bulkhead_config_init(&config);
     config.max_concurrent = slots;
     config.max_waiting = waiting;
     config.max_wait_ms = wait_ms;
-    assert_int_equal(hf_bulkhead_new(&bench.bulkhead, "slots", &config, NULL), 0);
+    return config;
+}
+
+static void build_of(const hf_bulkhead_config *config) {
+    assert_int_equal(hf_bulkhead_new(&bench.bulkhead, "slots", config, NULL), 0);
     hf_policy *order[] = {hf_bulkhead_policy(bench.bulkhead)};
     assert_int_equal(hf_pipeline_new(&bench.pipeline, "p", order, 1, NULL), 0);
+}
+
+static void build(uint32_t slots, uint32_t waiting, int64_t wait_ms) {
+    hf_bulkhead_config config = config_of(slots, waiting, wait_ms);
+    build_of(&config);
 }
 
 static int setup(void **state) {
@@ -54,10 +63,14 @@ static int teardown(void **state) {
 
 static void count_wake(void *arg) { ++*(int *)arg; }
 
+static uint32_t priority = HF_PRIORITY_NORMAL; /* of the next call */
+
 static int begin(int i, hf_time now, hf_time deadline_at) {
     hf_call_options options;
     hf_call_options_init(&options);
     options.deadline_at = deadline_at;
+    options.priority = priority;
+    options.tag = &bench.calls[i];
     options.wake = count_wake;
     options.wake_arg = &bench.wakes[i];
     stepper_begin(&bench.calls[i], bench.pipeline, &options, now);
@@ -220,6 +233,215 @@ static void a_retry_waits_in_line_anew(void **state) {
     hf_retry_free(retry);
 }
 
+/* ---- priorities, shares, disciplines ---- */
+
+static int begin_as(int i, uint32_t as, hf_time now) {
+    priority = as;
+    int kind = begin(i, now, HF_NEVER);
+    priority = HF_PRIORITY_NORMAL;
+    return kind;
+}
+
+static void the_most_important_come_first(void **state) {
+    (void)state;
+    build(1, 5, HF_NEVER);
+    const uint32_t as[] = {3, 5, 3, 1, 3, 1};
+    const int turns[] = {3, 5, 2, 4, 1};
+    assert_int_equal(begin_as(0, as[0], 0), HF_STEP_START);
+    for (int i = 1; i < 6; i++) assert_int_equal(begin_as(i, as[i], 0), HF_STEP_WAIT);
+    int holder = 0;
+    for (int i = 0; i < 5; i++) {
+        report(holder, 0);
+        holder = turns[i];
+        assert_int_equal(step(holder, 0), HF_STEP_START);
+    }
+    report(holder, 0);
+}
+
+static void in_a_full_line_the_least_important_makes_room(void **state) {
+    (void)state;
+    build(1, 2, HF_NEVER);
+    assert_int_equal(begin_as(0, HF_PRIORITY_NORMAL, 0), HF_STEP_START);
+    assert_int_equal(begin_as(1, HF_PRIORITY_SHEDDABLE, 0), HF_STEP_WAIT);
+    assert_int_equal(begin_as(2, HF_PRIORITY_SHEDDABLE, 0), HF_STEP_WAIT);
+    assert_int_equal(begin_as(3, HF_PRIORITY_SHEDDABLE, 0), HF_STEP_DONE); /* no more important than those */
+    ends(3, HF_E_REJECTED, HF_REASON_FULL);
+    assert_int_equal(begin_as(3, HF_PRIORITY_CRITICAL, 0), HF_STEP_WAIT);
+    assert_int_equal(bench.wakes[2], 1); /* of two the one that had waited less */
+    assert_int_equal(step(2, 0), HF_STEP_DONE);
+    ends(2, HF_E_REJECTED, HF_REASON_SHED);
+    assert_int_equal(begin_as(4, HF_PRIORITY_NORMAL, 0), HF_STEP_WAIT);
+    assert_int_equal(hf_bulkhead_waiting(bench.bulkhead), 2);
+    /* Pushed out, and cancelled before it knows: nothing is given back that it never had. */
+    hf_call_cancel(&bench.calls[1].call);
+    assert_int_equal(step(1, 0), HF_STEP_DONE);
+    ends(1, HF_E_CANCELLED, HF_REASON_CANCELLED);
+    assert_int_equal(hf_bulkhead_in_flight(bench.bulkhead), 1);
+    report(0, 0);
+    assert_int_equal(step(3, 0), HF_STEP_START);
+    report(3, 0);
+    assert_int_equal(step(4, 0), HF_STEP_START);
+    report(4, 0);
+    hf_bulkhead_info info = {.struct_size = sizeof info};
+    assert_int_equal(hf_bulkhead_snapshot(bench.bulkhead, &info), 0);
+    assert_int_equal(info.shed, 1); /* the other was cancelled, not turned back */
+    assert_int_equal(info.rejected, 2);
+}
+
+/* Four slots of which the sheddable are guaranteed one: others borrow it, and give it back first. */
+static void what_is_guaranteed_comes_back(void **state) {
+    (void)state;
+    hf_bulkhead_config config = config_of(3, 2, HF_NEVER);
+    config.guaranteed[HF_PRIORITY_SHEDDABLE] = 1;
+    build_of(&config);
+    for (int i = 0; i < 3; i++) assert_int_equal(begin_as(i, HF_PRIORITY_CRITICAL, 0), HF_STEP_START); /* borrowed */
+    assert_int_equal(begin_as(3, HF_PRIORITY_CRITICAL, 0), HF_STEP_WAIT);
+    assert_int_equal(begin_as(4, HF_PRIORITY_CRITICAL, 0), HF_STEP_WAIT);
+    assert_int_equal(begin_as(5, HF_PRIORITY_SHEDDABLE, 0), HF_STEP_WAIT); /* the line is full, but it has a right */
+    assert_int_equal(step(4, 0), HF_STEP_DONE);
+    ends(4, HF_E_REJECTED, HF_REASON_SHED);
+    assert_int_equal(begin_as(4, HF_PRIORITY_CRITICAL, 0), HF_STEP_DONE); /* and is not pushed out */
+    ends(4, HF_E_REJECTED, HF_REASON_FULL);
+    report(0, 0);
+    assert_int_equal(step(3, 0), HF_STEP_WAIT);
+    assert_int_equal(step(5, 0), HF_STEP_START);
+    /* It has what is its own: from now on it is the least important again. */
+    assert_int_equal(begin_as(0, HF_PRIORITY_SHEDDABLE, 0), HF_STEP_WAIT);
+    report(1, 0);
+    assert_int_equal(step(3, 0), HF_STEP_START);
+    for (int i = 2; i < 6; i++) {
+        if (i != 4) report(i, 0);
+    }
+    assert_int_equal(step(0, 0), HF_STEP_START);
+    report(0, 0);
+}
+
+/* Random calls, most of them critical, on four slots of which `share` are guaranteed to the normal ones. Returns
+ * how many of a thousand calls that were served were normal. */
+static uint32_t flood(uint32_t share) {
+    enum { MANY = 40 };
+    static struct stepper calls[MANY];
+    bool alive[MANY] = {false}, running[MANY] = {false};
+    uint32_t normal = 0, all = 0;
+    hf_bulkhead_config config = config_of(4, 20, HF_NEVER);
+    config.guaranteed[HF_PRIORITY_NORMAL] = share;
+    build_of(&config);
+    hf_call_options options;
+    hf_call_options_init(&options);
+    options.wake = count_wake;
+    options.wake_arg = &bench.wakes[0];
+    uint64_t rng = 5;
+    for (hf_time now = 0; now < 50000; now++) {
+        uint32_t i = (uint32_t)(hf__rng_next(&rng) % MANY);
+        bool is_normal = i < MANY / 8;
+        options.priority = is_normal ? HF_PRIORITY_NORMAL : HF_PRIORITY_CRITICAL;
+        if (!alive[i]) stepper_begin(&calls[i], bench.pipeline, &options, now);
+        calls[i].now = now;
+        if (running[i]) {
+            assert_int_equal(hf_call_report(&calls[i].call, calls[i].step.attempt, hf_success(), now), 0);
+            normal += is_normal;
+            all++;
+        }
+        int kind = stepper_step(&calls[i]);
+        if (kind == HF_STEP_DONE) stepper_end(&calls[i], NULL);
+        alive[i] = kind != HF_STEP_DONE;
+        running[i] = kind == HF_STEP_START;
+    }
+    for (int i = 0; i < MANY; i++) {
+        if (alive[i]) stepper_end(&calls[i], NULL);
+    }
+    assert_int_equal(hf_bulkhead_in_flight(bench.bulkhead), 0);
+    assert_int_equal(hf_bulkhead_waiting(bench.bulkhead), 0);
+    teardown(NULL);
+    memset(&bench, 0, sizeof bench);
+    return normal * 1000 / all;
+}
+
+static void a_flood_leaves_the_others_their_share(void **state) {
+    (void)state;
+    uint32_t none = flood(0), one = flood(1), two = flood(2);
+    print_message("           normal calls of 1000 served: %u, %u with a share of 1/4, %u with 2/4\n", none, one, two);
+    assert_true(none < 20);
+    assert_in_range(one, 180, 260); /* a little less than their share: they do not always want it */
+    assert_true(two > one);
+}
+
+static void a_line_that_does_not_drain_serves_the_newest(void **state) {
+    (void)state;
+    hf_bulkhead_config config = config_of(1, 5, 1000);
+    config.discipline = HF_QUEUE_ADAPTIVE;
+    build_of(&config); /* 100 ms, 5 ms */
+    hf_bulkhead_info info = {.struct_size = sizeof info};
+    assert_int_equal(begin(0, 0, HF_NEVER), HF_STEP_START);
+    assert_int_equal(begin(1, 0, HF_NEVER), HF_STEP_WAIT);
+    assert_int_equal(begin(2, 99 * MS, HF_NEVER), HF_STEP_WAIT);
+    assert_int_equal(bench.calls[2].step.at, 1099 * MS); /* the line is young: it may wait */
+    assert_int_equal(begin(3, 100 * MS, HF_NEVER), HF_STEP_WAIT);
+    assert_int_equal(bench.calls[3].step.at, 105 * MS); /* it does not drain: for a moment only */
+    assert_int_equal(begin(4, 101 * MS, HF_NEVER), HF_STEP_WAIT);
+    assert_int_equal(hf_bulkhead_snapshot(bench.bulkhead, &info), 0);
+    assert_int_equal(info.overloaded, 1);
+    report(0, 102 * MS);
+    assert_int_equal(step(4, 102 * MS), HF_STEP_START); /* the newest */
+    assert_int_equal(step(3, 105 * MS), HF_STEP_DONE);
+    ends(3, HF_E_REJECTED, HF_REASON_QUEUE_TIMEOUT);
+    report(4, 110 * MS);
+    assert_int_equal(step(2, 110 * MS), HF_STEP_START); /* then what is left, from behind */
+    report(2, 120 * MS);
+    assert_int_equal(step(1, 120 * MS), HF_STEP_START);
+    /* It has been empty: all is well again, and who comes first is first. */
+    assert_int_equal(hf_bulkhead_snapshot(bench.bulkhead, &info), 0);
+    assert_int_equal(info.overloaded, 0);
+    assert_int_equal(begin(2, 150 * MS, HF_NEVER), HF_STEP_WAIT);
+    assert_int_equal(bench.calls[2].step.at, 1150 * MS);
+    assert_int_equal(begin(3, 150 * MS, HF_NEVER), HF_STEP_WAIT);
+    report(1, 160 * MS);
+    assert_int_equal(step(2, 160 * MS), HF_STEP_START);
+    report(2, 160 * MS);
+    assert_int_equal(step(3, 160 * MS), HF_STEP_START);
+    report(3, 160 * MS);
+}
+
+static void you_are_in_line(void **state) {
+    (void)state;
+    build(1, 4, HF_NEVER);
+    hf_line_place place = {.struct_size = sizeof place};
+    assert_int_equal(hf_bulkhead_end_of_line(bench.bulkhead, HF_PRIORITY_NORMAL, &place), 0);
+    assert_int_equal(place.place, 0); /* at once */
+    assert_int_equal(place.estimate_ns, 0);
+    assert_int_equal(begin(0, 0, HF_NEVER), HF_STEP_START);
+    for (int i = 1; i < 4; i++) assert_int_equal(begin(i, 0, HF_NEVER), HF_STEP_WAIT);
+    assert_int_equal(hf_bulkhead_line(bench.bulkhead, &bench.calls[3], &place), 0);
+    assert_int_equal(place.place, 3);
+    assert_int_equal(place.waiting, 3);
+    assert_true(place.estimate_ns == HF_NEVER); /* nobody's turn has come yet */
+    report(0, 30 * MS);
+    assert_int_equal(hf_bulkhead_line(bench.bulkhead, &bench.calls[3], &place), 0);
+    assert_int_equal(place.place, 2);
+    assert_int_equal(place.estimate_ns, 60 * MS);                                            /* two turns of 30 ms */
+    assert_int_equal(hf_bulkhead_line(bench.bulkhead, &bench.calls[1], &place), HF_E_STATE); /* has its slot */
+    assert_int_equal(step(1, 30 * MS), HF_STEP_START);
+    report(1, 110 * MS); /* 80 ms: an eighth of the difference more */
+    assert_int_equal(hf_bulkhead_end_of_line(bench.bulkhead, HF_PRIORITY_NORMAL, &place), 0);
+    assert_int_equal(place.place, 2);
+    assert_int_equal(place.estimate_ns, 2 * (30 * MS + 50 * MS / 8));
+    assert_int_equal(hf_bulkhead_end_of_line(bench.bulkhead, HF_PRIORITY_CRITICAL, &place), 0);
+    assert_int_equal(place.place, 1);
+    for (int i = 1; i < 6; i++) {
+        if (i == 2 || i == 3) continue;
+        assert_int_equal(begin(i, 110 * MS, HF_NEVER), HF_STEP_WAIT);
+        if (hf_bulkhead_waiting(bench.bulkhead) == 4) break;
+    }
+    assert_int_equal(hf_bulkhead_end_of_line(bench.bulkhead, HF_PRIORITY_NORMAL, &place), 0);
+    assert_int_equal(place.place, 5); /* no room */
+    assert_true(place.estimate_ns == HF_NEVER);
+    assert_int_equal(hf_bulkhead_end_of_line(bench.bulkhead, HF_PRIORITIES, &place), HF_E_INVALID);
+    assert_int_equal(hf_bulkhead_line(bench.bulkhead, NULL, &place), HF_E_INVALID);
+    for (int i = 1; i < 6; i++) stepper_end(&bench.calls[i], NULL);
+    hf_bulkhead_info info = {.struct_size = 4};
+    assert_int_equal(hf_bulkhead_snapshot(bench.bulkhead, &info), HF_E_INVALID);
+}
+
 static void configurations_are_checked(void **state) {
     (void)state;
     const struct {
@@ -230,17 +452,30 @@ static void configurations_are_checked(void **state) {
                  {1, 1000001, 1, "max_waiting is 1000001, expected 0 to 1000000"},
                  {1, 1, 0, "max_wait_ms is 0, expected 1 to 3600000 or HF_NEVER"},
                  {1, 1, 3600001, "max_wait_ms is 3600001"}};
+    hf_error error;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        hf_bulkhead_config config;
-        hf_bulkhead_config_init(&config);
-        config.max_concurrent = wrong[i].slots;
-        config.max_waiting = wrong[i].waiting;
-        config.max_wait_ms = wrong[i].wait_ms;
-        hf_error error;
+        hf_bulkhead_config config = config_of(wrong[i].slots, wrong[i].waiting, wrong[i].wait_ms);
         assert_int_equal(hf_bulkhead_new(&bench.bulkhead, "wrong", &config, &error), HF_E_INVALID);
         assert_null(bench.bulkhead);
         assert_non_null(strstr(hf_error_text(&error), wrong[i].named));
     }
+    hf_bulkhead_config config = config_of(4, 1, 1);
+    config.guaranteed[0] = 3;
+    config.guaranteed[7] = 2;
+    assert_int_equal(hf_bulkhead_new(&bench.bulkhead, "b", &config, &error), HF_E_INVALID);
+    assert_non_null(strstr(hf_error_text(&error), "guaranteed adds up to 5, expected at most max_concurrent, 4"));
+    config.guaranteed[7] = 1;
+    config.max_waiting = 0;
+    assert_int_equal(hf_bulkhead_new(&bench.bulkhead, "b", &config, &error), HF_E_INVALID);
+    assert_non_null(strstr(hf_error_text(&error), "max_waiting is 0"));
+    config = config_of(1, 1, 1);
+    config.discipline = 2;
+    assert_int_equal(hf_bulkhead_new(&bench.bulkhead, "b", &config, &error), HF_E_INVALID);
+    assert_non_null(strstr(hf_error_text(&error), "discipline is 2, expected 0 to 1"));
+    config.discipline = HF_QUEUE_ADAPTIVE;
+    config.overload_after_ms = 0;
+    assert_int_equal(hf_bulkhead_new(&bench.bulkhead, "b", &config, &error), HF_E_INVALID);
+    assert_non_null(strstr(hf_error_text(&error), "overload_after_ms is 0"));
 }
 
 static void random_operations_agree_with_a_model(void **state) {
@@ -348,7 +583,7 @@ static void waits_in_line_on_a_virtual_clock(void **state) {
 #define MOST_SLOTS 3
 
 static _Atomic int inside, most_inside;
-static _Atomic int done, full, late, cancelled;
+static _Atomic int done, full, late, shed, cancelled;
 static hf_cancel *cancels[THREADS][ROUNDS / 10];
 
 static hf_outcome occupies(void *arg, const hf_attempt *attempt) {
@@ -367,6 +602,7 @@ static void *customer(void *arg) {
     for (int round = 0; round < ROUNDS; round++) {
         hf_run_options options;
         hf_run_options_init(&options);
+        options.priority = (uint32_t)(hf__rng_next(&rng) % HF_PRIORITIES);
         if (round % 10 == 0) options.cancel = cancels[me][round / 10];
         if (round % 7 == 0) options.timeout_ns = (int64_t)(hf__rng_next(&rng) % 200) * HF_MICROSECOND;
         hf_result result;
@@ -377,6 +613,7 @@ static void *customer(void *arg) {
         default:
             if (hf_result_reason(&result) == HF_REASON_FULL) atomic_fetch_add(&full, 1);
             else if (hf_result_reason(&result) == HF_REASON_QUEUE_TIMEOUT) atomic_fetch_add(&late, 1);
+            else if (hf_result_reason(&result) == HF_REASON_SHED) atomic_fetch_add(&shed, 1);
         }
     }
     return NULL;
@@ -398,7 +635,11 @@ static void *manager(void *arg) {
 
 static void many_threads_lose_no_slot(void **state) {
     (void)state;
-    build(MOST_SLOTS, 5, 1);
+    hf_bulkhead_config config = config_of(MOST_SLOTS, 5, 1);
+    config.discipline = HF_QUEUE_ADAPTIVE;
+    config.overload_after_ms = 1;
+    config.guaranteed[7] = 1;
+    build_of(&config);
     pthread_t threads[THREADS], boss;
     for (size_t i = 0; i < THREADS; i++) {
         for (size_t j = 0; j < ROUNDS / 10; j++) assert_int_equal(hf_cancel_new(&cancels[i][j], NULL), 0);
@@ -410,9 +651,9 @@ static void many_threads_lose_no_slot(void **state) {
     for (size_t i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
     atomic_store(&closing, true);
     pthread_join(boss, NULL);
-    print_message("           %d done, %d full, %d too late, %d cancelled, at most %d inside\n", done, full, late,
-                  cancelled, most_inside);
-    assert_int_equal(done + full + late + cancelled, THREADS * ROUNDS);
+    print_message("           %d done, %d full, %d too late, %d shed, %d cancelled, at most %d inside\n", done, full,
+                  late, shed, cancelled, most_inside);
+    assert_int_equal(done + full + late + shed + cancelled, THREADS * ROUNDS);
     assert_true(done > 0);
     assert_true(most_inside <= MOST_SLOTS);
     assert_int_equal(hf_bulkhead_in_flight(bench.bulkhead), 0);
@@ -437,6 +678,12 @@ int main(void) {
         TEST(what_is_granted_to_the_dead_is_handed_on),
         TEST(more_slots_go_to_those_who_wait),
         TEST(a_retry_waits_in_line_anew),
+        TEST(the_most_important_come_first),
+        TEST(in_a_full_line_the_least_important_makes_room),
+        TEST(what_is_guaranteed_comes_back),
+        TEST(a_flood_leaves_the_others_their_share),
+        TEST(a_line_that_does_not_drain_serves_the_newest),
+        TEST(you_are_in_line),
         TEST(configurations_are_checked),
         TEST(random_operations_agree_with_a_model),
         TEST(a_thread_in_line_is_woken_promptly),

@@ -4,8 +4,8 @@
 
 /* A bulkhead against an obvious one: `data` is read as what a few calls do (begin, step, report, cancel, give up),
  * as time that passes, and as new limits. Each is done to the library, through the engine, and to a model that is
- * no more than a list of who waits and a count of who holds a slot; after each the two must agree on everything
- * that can be seen. Aborts on a difference, so that it serves under cmocka and under a fuzzer alike. */
+ * no more than a list of who waits, which is searched for whose turn it is, and a count of who holds a slot; after
+ * each the two must agree on everything that can be seen. Aborts on a difference, so that it serves under cmocka and under a fuzzer alike. */
 
 #include <stddef.h>
 #include <stdint.h>
