@@ -80,7 +80,10 @@ void control_add_body(struct control_body *body, const char *data, size_t size) 
     body->size += size;
     if (body->size > MAX_CONTROL_BODY) return; /* refused when it is complete */
     char *longer = realloc(body->text, body->size + 1);
-    if (longer == NULL) return;
+    if (longer == NULL) {
+        body->size = MAX_CONTROL_BODY + 1;
+        return;
+    }
     body->text = longer;
     memcpy(longer + body->size - size, data, size);
     longer[body->size] = '\0';
