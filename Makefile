@@ -60,7 +60,8 @@ abi := 0
 base   := errors fixed num rng
 core   := backoff breaker breaker_probe breaker_rules breaker_state breaker_time_window breaker_window budget bulkhead \
           not_before ratelimit retry throttle
-engine := call policy result trunk
+core   += hedge
+engine := branch call policy report result trunk
 os     := error_text fork_generation keyed_hash monotonic random_seed shard sigpipe thread waiter wall
 policy := backoff_config budget_policy config_check fallback_policy keyed_table not_before_policy \
           pipeline_build pipeline_check ratelimit_policy ratelimit_words retry_policy throttle_policy \
@@ -68,6 +69,7 @@ policy := backoff_config budget_policy config_check fallback_policy keyed_table 
 policy += breaker_admin breaker_change breaker_config breaker_explain breaker_live breaker_policy \
           breaker_record
 policy += bulkhead_config bulkhead_info bulkhead_line bulkhead_policy
+policy += hedge_policy
 drive  := cancel clock describe run seed testing
 http   := classify client client_calls client_core client_exchange client_job client_lane client_redirect client_request \
           client_setup client_thread completions curl_door curl_options job_timers libcurl_ready multi_list resolver \

@@ -17,16 +17,20 @@ struct request {
     uint32_t priority;
     hf_call call;
     bool waits;
-    bool woken; /* by another request's end: look at it again */
+    bool woken;      /* by another request's end: look at it again */
     hf_time done_at; /* while it is served, the time at which its answer comes; else HF_NEVER */
     uint32_t attempt;
 };
 
 static struct request requests[REQUESTS] = {
-    {.what = "page view 1", .priority = HF_PRIORITY_NORMAL},   {.what = "prefetch 1", .priority = HF_PRIORITY_SHEDDABLE},
-    {.what = "prefetch 2", .priority = HF_PRIORITY_SHEDDABLE}, {.what = "page view 2", .priority = HF_PRIORITY_NORMAL},
-    {.what = "payment 1", .priority = HF_PRIORITY_CRITICAL},   {.what = "page view 3", .priority = HF_PRIORITY_NORMAL},
-    {.what = "payment 2", .priority = HF_PRIORITY_CRITICAL},   {.what = "prefetch 3", .priority = HF_PRIORITY_SHEDDABLE},
+    {.what = "page view 1", .priority = HF_PRIORITY_NORMAL},
+    {.what = "prefetch 1", .priority = HF_PRIORITY_SHEDDABLE},
+    {.what = "prefetch 2", .priority = HF_PRIORITY_SHEDDABLE},
+    {.what = "page view 2", .priority = HF_PRIORITY_NORMAL},
+    {.what = "payment 1", .priority = HF_PRIORITY_CRITICAL},
+    {.what = "page view 3", .priority = HF_PRIORITY_NORMAL},
+    {.what = "payment 2", .priority = HF_PRIORITY_CRITICAL},
+    {.what = "prefetch 3", .priority = HF_PRIORITY_SHEDDABLE},
     {.what = "payment 3", .priority = HF_PRIORITY_CRITICAL},
 };
 

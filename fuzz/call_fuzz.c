@@ -146,7 +146,7 @@ static void report_wrongly(struct slot *c, uint32_t attempt) {
 
 static bool would_end(struct slot *c, hf_outcome outcome) {
     hf_call before = c->s.call;
-    bool ends = hf_call_would_end(&c->s.call, outcome, c->s.now);
+    bool ends = hf_call_would_end(&c->s.call, c->attempt, outcome, c->s.now);
     FUZZ_MUST(memcmp(&before, &c->s.call, sizeof before) == 0);
     trace_note("would end", ends);
     return ends;

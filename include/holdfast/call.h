@@ -32,6 +32,8 @@
  *
  * Step until it says WAIT or DONE: the answers before are orders, given once. Asking again at the same
  * `now` after WAIT changes nothing. One thread owns a call; only hf_call_cancel may come from others.
+ * A pipeline with a hedge runs up to two attempts at once, if the options say that the driver can: START comes
+ * while another attempt runs, and the one that loses gets a CANCEL (docs/design/hedging.md).
  * Every START must be reported exactly once, also after CANCEL: a slot is free only when the work has
  * ended.
  */
@@ -68,6 +70,9 @@ typedef struct hf_step {
     const hf_fallback *fallback; /* RUN: for hf_fallback_run */
 } hf_step;
 
+#define HF_CALL_OVERLAP 0x1u /* this driver can run two attempts of the call at once */
+#define HF_CALL_ONCE 0x2u    /* never run two at once: the work must not be done twice (not idempotent) */
+
 typedef struct hf_call_options {
     uint32_t struct_size; /* set by hf_call_options_init */
     uint32_t priority;    /* hf_priority. Default 3, HF_PRIORITY_NORMAL. 0 to 7. */
@@ -82,7 +87,7 @@ typedef struct hf_call_options {
     const char *key;      /* whom the call is made for, where limits are kept for each user, address or host; must
                              outlive the call. Default NULL: the same as "". */
     uint32_t weight;      /* permits of a rate limit that it takes. Default 1. 0 to 131071. */
-    uint32_t reserved;    /* 0 */
+    uint32_t flags;       /* HF_CALL_OVERLAP, HF_CALL_ONCE. Default 0: pipelines with a hedge are refused. */
 } hf_call_options;
 
 /* hf_call_options_init fills `options` with the defaults named at each field.
@@ -92,7 +97,9 @@ HF_API void hf_call_options_init(hf_call_options *options);
 /* hf_call_begin prepares `call` for one execution of `pipeline`, which must outlive it. `options` NULL
  * means defaults.
  *
- * Errors:   HF_E_INVALID (NULL, or options of an unknown size, a priority above 7, a weight above 131071).
+ * Errors:   HF_E_INVALID (NULL, or options of an unknown size, a priority above 7, a weight above 131071,
+ *           unknown flags),
+ *           HF_E_UNSUPPORTED (the pipeline has a hedge and the flags lack HF_CALL_OVERLAP).
  * Time:     `now` in ns, monotonic, the clock of all later calls; an earlier one counts as the last.
  * Threads:  the calling thread becomes the owner; never blocks; calls no user code.
  * Memory:   allocates nothing.
@@ -114,14 +121,24 @@ HF_API int hf_call_step(hf_call *call, hf_step *out_step, hf_time now);
  */
 HF_API int hf_call_report(hf_call *call, uint32_t attempt, hf_outcome outcome, hf_time now);
 
-/* hf_call_would_end asks whether reporting `outcome` for the running attempt would end the call with
- * this very outcome: false when a retry would run again or a fallback would take its place. Changes
- * nothing; a shared budget or another thread may still decide otherwise by the time of the report, and so may
+/* hf_call_would_end asks whether reporting `outcome` for the running `attempt` would end the call with
+ * this very outcome: false when a retry would run again, a fallback would take its place, or another
+ * attempt may still bring a better one. Changes nothing; a shared budget or another thread may still decide otherwise by the time of the report, and so may
  * two retries of one pipeline that share a budget to which they charge resends.
  *
  * Threads:  owner only; never blocks.
  */
-HF_API bool hf_call_would_end(hf_call *call, hf_outcome outcome, hf_time now);
+HF_API bool hf_call_would_end(hf_call *call, uint32_t attempt, hf_outcome outcome, hf_time now);
+
+/* hf_call_commit says that the caller has begun to receive the result of the running `attempt`: no hedge
+ * starts any more, and another attempt that runs at the same time has lost: step the call, and it is told to
+ * stop. Report the attempt with HF_COMMITTED in its outcome. A driver that hands results on only when the call
+ * is DONE needs it not.
+ *
+ * Errors:   HF_E_STATE when `attempt` is not running, or has lost already.
+ * Threads:  owner only; never blocks.
+ */
+HF_API int hf_call_commit(hf_call *call, uint32_t attempt);
 
 /* hf_call_cancel asks the call to end: the running attempt is told to stop and settled as neutral, no
  * retry and no fallback follows. Step the call afterwards. May be repeated.

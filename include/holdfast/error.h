@@ -27,7 +27,7 @@ extern "C" {
     X(-6, NOMEM, "out of memory")                                                     \
     X(-7, SYSTEM, "the operating system refused")                                     \
     X(-8, STATE, "not possible in the present state")                                 \
-    X(-9, UNSUPPORTED, "a library found at run time is too old or lacks a feature")
+    X(-9, UNSUPPORTED, "a driver or a library found at run time lacks what is needed")
 
 /* Codes returned by the library: 0 or negative. */
 typedef enum hf_err {

@@ -15,6 +15,7 @@
 #include <holdfast/error.h>
 #include <holdfast/fallback.h>
 #include <holdfast/not_before.h>
+#include <holdfast/hedge.h>
 #include <holdfast/pipeline.h>
 #include <holdfast/ratelimit.h>
 #include <holdfast/result.h>

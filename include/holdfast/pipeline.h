@@ -69,6 +69,13 @@ HF_API size_t hf_pipeline_check(const hf_pipeline *pipeline, hf_pipeline_warning
  * Threads: any thread; never blocks. */
 HF_API void hf_pipeline_free(hf_pipeline *pipeline);
 
+/* What a pipeline needs of the driver that runs it. */
+#define HF_NEEDS_OVERLAP 0x1u /* two attempts of a call at once: it has a hedge. Not hf_run, not the curl door. */
+
+/* hf_pipeline_needs returns HF_NEEDS_* bits; a driver that cannot do one of these refuses the pipeline.
+ * Threads: any thread; never blocks. */
+HF_API uint32_t hf_pipeline_needs(const hf_pipeline *pipeline);
+
 /* hf_pipeline_name returns the name it was built with, owned by the pipeline.
  * Threads: any thread; never blocks. */
 HF_API const char *hf_pipeline_name(const hf_pipeline *pipeline);

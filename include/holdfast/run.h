@@ -67,8 +67,9 @@ HF_API void hf_run_options_init(hf_run_options *options);
  * may be NULL.
  *
  * Returns 0 when a value was delivered, by the operation or by a fallback; else HF_E_FAILED,
- * HF_E_REJECTED, HF_E_TIMEOUT or HF_E_CANCELLED; HF_E_INVALID for bad arguments, and then nothing ran
- * and `*out_result` says so.
+ * HF_E_REJECTED, HF_E_TIMEOUT or HF_E_CANCELLED; HF_E_INVALID for bad arguments and HF_E_UNSUPPORTED for a
+ * pipeline with a hedge (one thread cannot make two attempts at once: use an hf_pool), and then nothing ran and
+ * `*out_result` says so.
  * Time:     a healthy call reads the clock only if somebody needs the time: a policy (timeout, breaker with a
  *           slow rule), a deadline, or the caller, who gets durations in `out_result`.
  * Blocks:   as long as the operation does and the pipeline waits; never past the deadline except for

@@ -155,9 +155,9 @@ static bool resolve(hf_run_options *out, const hf_run_options *given) {
     return true;
 }
 
-static int refuse(hf_result *out_result) {
-    if (out_result != NULL) hf__result_init(out_result, HF_E_INVALID);
-    return HF_E_INVALID;
+static int refuse(int code, hf_result *out_result) {
+    if (out_result != NULL) hf__result_init(out_result, code);
+    return code;
 }
 
 int hf_run(hf_pipeline *pipeline, hf_operation *operation, void *arg, const hf_run_options *options,
@@ -167,7 +167,10 @@ int hf_run(hf_pipeline *pipeline, hf_operation *operation, void *arg, const hf_r
     runner.operation = operation;
     runner.arg = arg;
     hf__waiter_init(&runner.waiter);
-    if (pipeline == NULL || operation == NULL || !resolve(&runner.options, options)) return refuse(out_result);
+    if (pipeline == NULL || operation == NULL || !resolve(&runner.options, options)) {
+        return refuse(HF_E_INVALID, out_result);
+    }
+    if (pipeline->needs & HF_NEEDS_OVERLAP) return refuse(HF_E_UNSUPPORTED, out_result);
     const hf_run_options *o = &runner.options;
     hf_call_options call_options = {
         .struct_size = (uint32_t)sizeof call_options,

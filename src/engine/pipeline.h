@@ -9,6 +9,11 @@
 
 #include <holdfast/pipeline.h>
 
+#define HF__NO_HEDGE UINT32_MAX
+
+/* Frames of a call: one for every policy, and one more for each inside a hedge. */
+#define HF__FRAMES 14
+
 /* One question of the trunk (engine/trunk.h). */
 struct hf__trunk_step {
     int (*ask)(hf_policy *policy, struct hf_frame *frame, struct hf_x *x);
@@ -19,6 +24,8 @@ struct hf__trunk_step {
 struct hf_pipeline {
     _Atomic uint32_t references;
     uint32_t count;
+    uint32_t needs;       /* HF_NEEDS_* */
+    uint32_t hedge_level; /* of the policy that may FORK, HF__NO_HEDGE if there is none */
     hf_policy *policies[HF_MAX_POLICIES];
     /* The trunk: the policies that have a word in a healthy call, outermost first on the way down and
      * innermost first on the way up. Worked out by hf__trunk_lay. */
@@ -32,7 +39,7 @@ struct hf_pipeline {
     char name[HF_NAME_MAX + 1];
 };
 
-/* Works out the trunk of a pipeline whose policies are in place. */
+/* Works out the trunk of a pipeline whose policies are in place, and what it needs. */
 void hf__trunk_lay(hf_pipeline *pipeline);
 
 /* Takes a reference, for drivers that keep the pipeline; hf_pipeline_free gives it back. */

@@ -18,7 +18,12 @@
  *           RERUN: run everything inside again at `x->at`; only when `x->may_rerun`.
  *           RUN: the driver shall run `x->run` and its outcome takes the place of this one if it is a
  *                success; only when `x->may_run`.
- *   due     the instant set by admit has come: TURN ends everything inside (a timeout), PASS does not.
+ *           HOLD: wait for the other branch, only when `x->siblings`: asked again when that has come up, with
+ *                 the outcome that then stands. PASS with siblings: this outcome wins, the other branch is
+ *                 told to stop.
+ *           FORK: as HOLD, and begin a second branch inside; only when `x->may_fork`.
+ *   due     the instant set by admit has come: TURN ends everything inside (a timeout), PASS does not, FORK
+ *           begins a second branch inside, only when `x->may_fork`. `x->at` may be set anew.
  *   keeps   would settle return RERUN or RUN for this outcome? Must not change anything.
  *   settle_ok  the short form of settle for a plain success on the trunk (engine/trunk.h): one with no flag,
  *           no hint and no resend that came in time. PASS only. hf__nothing_on_success when settle has
@@ -39,13 +44,14 @@
 
 #include <stdatomic.h>
 
-enum hf__verdict { HF__PASS = 0, HF__TURN, HF__PARK, HF__RERUN, HF__RUN, HF__NEED_NOW };
+enum hf__verdict { HF__PASS = 0, HF__TURN, HF__PARK, HF__RERUN, HF__RUN, HF__NEED_NOW, HF__HOLD, HF__FORK };
 
 #define HF__NO_TIME INT64_MIN /* as `now`: the clock was not read */
 
 /* Traits, for hf_policy.traits. */
 #define HF__ADMITS_TIMELESS 0x1u  /* admit copes with HF__NO_TIME */
 #define HF__SETTLES_TIMELESS 0x2u /* so does settle_ok */
+#define HF__FORKS 0x4u            /* may say FORK; one in a pipeline */
 
 /* The part of a call that belongs to one policy. Zeroed before each admit, except when a parked call is
  * asked again; a RERUN keeps the frame of the policy that asked for it. */
@@ -78,6 +84,9 @@ struct hf_x {
     bool rejected;          /* in: turned back inside: the last pass made no attempt, nor has a fallback answered */
     bool may_rerun;         /* in: false once something outside has ended the call */
     bool may_run;           /* in: same, for RUN */
+    bool may_fork;          /* in: same, for FORK; false while there are two branches */
+    bool siblings;          /* in: the other branch is under way */
+    uint8_t branch;         /* in: 1 on the branch that a FORK began */
     const hf_fallback *run; /* out, with RUN */
     uint64_t *rng;          /* state for hf__rng_next; `keeps` gets a copy */
     uint32_t priority;      /* in: hf_priority, 0 to HF_PRIORITIES - 1 */

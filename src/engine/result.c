@@ -73,9 +73,16 @@ const char *hf_reason_text(hf_reason reason) {
     return "unknown reason";
 }
 
+/* The branch that a result speaks of: with two, the one whose fallback runs. */
+static const struct hf__branch *speaker_of(const struct hf__call *c) {
+    const struct hf__branch *second = &c->branch[1];
+    return c->branches == 2 && second->phase == HF__RUNNING && second->in_fallback ? second : &c->branch[0];
+}
+
 int hf__call_status(const struct hf__call *c) {
-    if (c->phase == HF__DONE && c->outcome.kind == HF_SUCCESS) return HF_OK;
-    switch ((hf_reason)c->reason) {
+    const struct hf__branch *b = speaker_of(c);
+    if (b->phase == HF__DONE && b->outcome.kind == HF_SUCCESS) return HF_OK;
+    switch ((hf_reason)b->reason) {
     case HF_REASON_CANCELLED: return HF_E_CANCELLED;
     case HF_REASON_TIMEOUT:
     case HF_REASON_DEADLINE: return HF_E_TIMEOUT;
@@ -100,19 +107,22 @@ int hf__call_status(const struct hf__call *c) {
 
 void hf_call_result(const hf_call *call, hf_result *out_result) {
     const struct hf__call *c = (const struct hf__call *)(const void *)call;
+    const struct hf__branch *b = speaker_of(c);
     hf__result_init(out_result, hf__call_status(c));
     struct hf__result *r = (struct hf__result *)(void *)out_result;
-    r->reason = c->reason;
+    r->reason = b->reason;
     r->flags = c->flags;
     r->attempts = c->attempts;
-    r->retry_at = c->retry_at;
+    r->retry_at = b->retry_at;
     r->outcome = c->last;
     r->reported = c->reported;
     for (uint32_t i = 0; i < c->attempts && i < HF_RESULT_ATTEMPTS_MAX; i++) { /* others were never written */
-        uint32_t place = (c->attempts - i) % HF_RESULT_ATTEMPTS_MAX;
-        r->record[place] = c->record[place];
+        uint32_t number = c->attempts - i, place = number % HF_RESULT_ATTEMPTS_MAX;
+        if (c->records.kind[place] == HF__NOT_REPORTED) continue;
+        r->record[place] =
+            (hf_attempt_record){number, c->records.kind[place], c->records.code[place], c->records.duration_us[place]};
     }
-    if (c->reason_level != HF__NO_LEVEL) {
-        memcpy(r->policy, c->pipeline->policies[c->reason_level]->name, sizeof r->policy);
+    if (b->reason_level != HF__NO_LEVEL) {
+        memcpy(r->policy, c->pipeline->policies[b->reason_level]->name, sizeof r->policy);
     }
 }

@@ -10,8 +10,14 @@ void hf__trunk_lay(hf_pipeline *p) {
     p->down_count = p->up_count = 0;
     p->down_needs_now = p->up_needs_now = false;
     p->up_is_short = true;
+    p->needs = 0;
+    p->hedge_level = HF__NO_HEDGE;
     for (uint32_t level = 0; level < p->count; level++) {
         hf_policy *policy = p->policies[level];
+        if (policy->traits & HF__FORKS) {
+            p->needs |= HF_NEEDS_OVERLAP;
+            p->hedge_level = level;
+        }
         if (policy->ops->admit == NULL) continue;
         add(p->down, &p->down_count, policy, level, policy->ops->admit);
         if (!(policy->traits & HF__ADMITS_TIMELESS)) p->down_needs_now = true;
@@ -32,7 +38,7 @@ void hf__trunk_lay(hf_pipeline *p) {
 static struct hf__call *leave_at(struct hf__trunk *t, uint32_t level) {
     struct hf__call *c = t->call;
     hf__call_open(c, t->pipeline, t->options, t->x.now);
-    c->level = level;
+    c->branch[0].level = (uint8_t)level;
     c->flags = t->x.flags;
     for (uint32_t i = 0; i < level; i++) {
         if (t->pipeline->policies[i]->ops->admit == NULL) hf__frame_clear(&c->frame[i]);
@@ -50,7 +56,8 @@ int hf__trunk_down(struct hf__trunk *t) {
         int verdict = step->ask(step->policy, frame, &t->x);
         if (verdict == HF__NEED_NOW) return HF__TRUNK_NEED_NOW;
         if (verdict != HF__PASS || t->x.at <= t->x.now) {
-            hf__call_admitted(leave_at(t, step->level), verdict, &t->x);
+            struct hf__call *c = leave_at(t, step->level);
+            hf__branch_admitted(c, &c->branch[0], verdict, &t->x);
             return HF__TRUNK_LEFT;
         }
         frame->at = t->x.at;
@@ -70,5 +77,6 @@ int hf__trunk_up(struct hf__trunk *t) {
 }
 
 void hf__trunk_leave(struct hf__trunk *t, hf_time started_at) {
-    hf__call_started(leave_at(t, t->pipeline->count), started_at);
+    struct hf__call *c = leave_at(t, t->pipeline->count);
+    hf__branch_started(c, &c->branch[0], started_at);
 }

@@ -358,7 +358,7 @@ CURLcode hf__exchange_start(struct hf__exchange *x, struct hf__job *job, uint32_
     t->error_text = x->error_text;
     t->via_proxy = lane->setup->has_proxy;
     t->redirected = false;
-    (void)hf__transfer_begin(t, number); /* rewinding is ours */
+    (void)hf__transfer_begin(t, serial, number); /* rewinding is ours */
     if (!hf__exchange_rewind(x)) return CURLE_SEND_FAIL_REWIND;
     CURLcode rc = gather_headers(x);
     if (rc != CURLE_OK) return rc;

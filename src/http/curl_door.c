@@ -114,7 +114,7 @@ static void start(struct visit *visit, const hf_step *step) {
         refuse_to_start(visit, step->attempt, CURLE_OUT_OF_MEMORY);
         return;
     }
-    if (!hf__transfer_begin(&visit->transfer, step->number)) {
+    if (!hf__transfer_begin(&visit->transfer, step->attempt, step->number)) {
         refuse_to_start(visit, step->attempt, CURLE_SEND_FAIL_REWIND);
         return;
     }
@@ -258,6 +258,12 @@ int hf_curl_new(hf_curl **out_door, hf_pipeline *pipeline, hf_error *error) {
     if (out_door == NULL) return hf__error_set(error, HF_E_INVALID, "hf_curl_new: out_door is NULL");
     *out_door = NULL;
     if (pipeline == NULL) return hf__error_set(error, HF_E_INVALID, "hf_curl_new: pipeline is NULL");
+    if (hf_pipeline_needs(pipeline) & HF_NEEDS_OVERLAP) {
+        return hf__error_set(error, HF_E_UNSUPPORTED,
+                             "hf_curl_new: pipeline \"%s\" has a hedge, and a door makes one attempt at a time: use an "
+                             "hf_client, or a pipeline without a hedge",
+                             hf_pipeline_name(pipeline));
+    }
     int rc = hf__libcurl_ready("hf_curl_new", error);
     if (rc < 0) return rc;
     hf_curl *door = calloc(1, sizeof *door);

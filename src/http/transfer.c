@@ -118,7 +118,7 @@ static int on_prereq(void *arg, char *their_ip, char *our_ip, int their_port, in
 static bool shall_pass(struct hf__transfer *t) {
     if (hf__transfer_status(t) == 0) return true;
     t->decided = judge(t, CURLE_OK);
-    return hf_call_would_end(t->call, t->decided, now_of(t));
+    return hf_call_would_end(t->call, t->serial, t->decided, now_of(t));
 }
 
 static size_t on_header(char *line, size_t size, size_t count, void *arg) {
@@ -171,8 +171,9 @@ void hf__transfer_detach(struct hf__transfer *t) {
     (void)curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, NULL);
 }
 
-bool hf__transfer_begin(struct hf__transfer *t, uint32_t attempt) {
+bool hf__transfer_begin(struct hf__transfer *t, uint32_t serial, uint32_t attempt) {
     bool consumed = t->attempt > 0 && t->reached && t->options->body == HF_CURL_BODY_REWIND;
+    t->serial = serial;
     t->attempt = attempt;
     t->resends = 0;
     t->method = HF__METHOD_OTHER;

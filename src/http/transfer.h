@@ -26,6 +26,7 @@ struct hf__transfer {
     } body; /* when buffering */
 
     /* of the attempt under way */
+    uint32_t serial;        /* as the engine calls it */
     uint32_t attempt;       /* number among attempts */
     uint32_t resends;       /* sends that libcurl made on its own */
     enum hf__method method; /* least repeatable of the methods that were sent */
@@ -51,7 +52,7 @@ size_t hf__transfer_on_body(char *data, size_t size, size_t count, void *transfe
 long hf__transfer_status(const struct hf__transfer *transfer);
 
 /* Forgets the attempt before. False when its request body cannot be sent again. */
-bool hf__transfer_begin(struct hf__transfer *transfer, uint32_t attempt);
+bool hf__transfer_begin(struct hf__transfer *transfer, uint32_t serial, uint32_t attempt);
 
 /* What it came to, given libcurl's code (CURLE_OPERATION_TIMEDOUT when we stopped it). */
 hf_outcome hf__transfer_end(struct hf__transfer *transfer, CURLcode code);

@@ -33,6 +33,27 @@ static int check(const char *name, hf_policy *const *policies, size_t count, hf_
     return 0;
 }
 
+/* A hedge runs what is inside it twice, and needs frames for that. */
+static int check_forks(const char *name, hf_policy *const *policies, size_t count, hf_error *error) {
+    const hf_policy *hedge = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (!(policies[i]->traits & HF__FORKS)) continue;
+        if (hedge != NULL) {
+            return hf__error_set(error, HF_E_INVALID,
+                                 "pipeline \"%s\": %s \"%s\" is a second hedge beside \"%s\", expected at most one",
+                                 name, policies[i]->ops->kind, policies[i]->name, hedge->name);
+        }
+        hedge = policies[i];
+        size_t inside = count - i - 1;
+        if (count + inside <= HF__FRAMES) continue;
+        return hf__error_set(error, HF_E_INVALID,
+                             "pipeline \"%s\": %zu policies of which %zu are inside hedge \"%s\" make %zu, expected at "
+                             "most %d: move the hedge inward",
+                             name, count, inside, hedge->name, count + inside, HF__FRAMES);
+    }
+    return 0;
+}
+
 int hf_pipeline_new(hf_pipeline **out_pipeline, const char *name, hf_policy *const *policies, size_t count,
                     hf_error *error) {
     if (out_pipeline == NULL) {
@@ -40,6 +61,7 @@ int hf_pipeline_new(hf_pipeline **out_pipeline, const char *name, hf_policy *con
     }
     *out_pipeline = NULL;
     int rc = check(name, policies, count, error);
+    if (rc == 0) rc = check_forks(name, policies, count, error);
     if (rc < 0) return rc;
     hf_pipeline *pipeline = calloc(1, sizeof *pipeline);
     if (pipeline == NULL) return hf__error_set(error, HF_E_NOMEM, "pipeline \"%s\": no memory", name);
@@ -64,6 +86,8 @@ void hf_pipeline_free(hf_pipeline *pipeline) {
     for (uint32_t i = 0; i < pipeline->count; i++) hf__policy_unref(pipeline->policies[i]);
     free(pipeline);
 }
+
+uint32_t hf_pipeline_needs(const hf_pipeline *pipeline) { return pipeline->needs; }
 
 const char *hf_pipeline_name(const hf_pipeline *pipeline) { return pipeline->name; }
 

@@ -170,6 +170,7 @@ static void stage(uint32_t count) {
         p[i].base.name[0] = (char)('a' + i);
         pipeline.policies[i] = &p[i].base;
     }
+    hf__trunk_lay(&pipeline);
 }
 
 static void all_settled_once(void) {
@@ -555,7 +556,7 @@ static void after_a_cancel_no_fallback_begins(void **state) {
     s.now = 10 * MS;
     assert_int_equal(stepper_step(&s), HF_STEP_CANCEL);
     hf_call_cancel(&s.call);
-    assert_true(hf_call_would_end(&s.call, hf_failure(1), s.now));
+    assert_true(hf_call_would_end(&s.call, s.step.attempt, hf_failure(1), s.now));
     assert_int_equal(finish(hf_failure(1), 0, true), HF_STEP_DONE);
     assert_int_equal(stepper_end(&s, &result), HF_E_TIMEOUT); /* the deadline was first */
 }
@@ -611,12 +612,12 @@ static void would_end_peeks_and_changes_nothing(void **state) {
     p[1].reruns = 1;
     begin_and_start(NULL);
     hf_call before = s.call;
-    assert_false(hf_call_would_end(&s.call, hf_failure(1), 10 * MS));
-    assert_true(hf_call_would_end(&s.call, hf_success(), 10 * MS));
-    assert_true(hf_call_would_end(&s.call, hf_failure(1), 50 * MS)); /* the timeout will have passed */
+    assert_false(hf_call_would_end(&s.call, s.step.attempt, hf_failure(1), 10 * MS));
+    assert_true(hf_call_would_end(&s.call, s.step.attempt, hf_success(), 10 * MS));
+    assert_true(hf_call_would_end(&s.call, s.step.attempt, hf_failure(1), 50 * MS)); /* the timeout will have passed */
     assert_memory_equal(&before, &s.call, sizeof before);
     hf_call_cancel(&s.call);
-    assert_true(hf_call_would_end(&s.call, hf_failure(1), 10 * MS));
+    assert_true(hf_call_would_end(&s.call, s.step.attempt, hf_failure(1), 10 * MS));
     hf_call_end(&s.call, NULL);
 }
 

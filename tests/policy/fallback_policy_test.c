@@ -151,8 +151,8 @@ static void it_keeps_what_it_would_stand_in_for(void **state) {
     struct stepper s;
     stepper_begin(&s, pipeline, NULL, 0);
     assert_int_equal(stepper_step(&s), HF_STEP_START);
-    assert_false(hf_call_would_end(&s.call, hf_throttled(429, 0), 0));
-    assert_true(hf_call_would_end(&s.call, hf_failure(500), 0));
+    assert_false(hf_call_would_end(&s.call, s.step.attempt, hf_throttled(429, 0), 0));
+    assert_true(hf_call_would_end(&s.call, s.step.attempt, hf_failure(500), 0));
     stepper_end(&s, NULL);
     hf_pipeline_free(pipeline);
 }

@@ -242,11 +242,11 @@ static void would_end_foresees_the_retry(void **state) {
     build(&c, 0, 0, 1, NULL);
     stepper_begin(&s, pipeline, NULL, 0);
     stepper_step(&s);
-    assert_false(hf_call_would_end(&s.call, hf_failure(1), 0));
-    assert_true(hf_call_would_end(&s.call, hf_failure_final(1), 0));
+    assert_false(hf_call_would_end(&s.call, s.step.attempt, hf_failure(1), 0));
+    assert_true(hf_call_would_end(&s.call, s.step.attempt, hf_failure_final(1), 0));
     assert_int_equal(hf_budget_available(budget, 0), 1);
     assert_true(hf__budget_take(budget, 0));
-    assert_true(hf_call_would_end(&s.call, hf_failure(1), 0));
+    assert_true(hf_call_would_end(&s.call, s.step.attempt, hf_failure(1), 0));
     hf_call_end(&s.call, NULL);
 }
 
@@ -365,7 +365,7 @@ static void would_end_holds_whatever_others_draw(void **state) {
         hf_breaker_set(breaker, HF_BREAKER_CLOSED, 0);
         stepper_begin(&s, pipeline, &options, 0);
         assert_int_equal(stepper_step(&s), HF_STEP_START);
-        bool ends = hf_call_would_end(&s.call, hf_failure(1), 0);
+        bool ends = hf_call_would_end(&s.call, s.step.attempt, hf_failure(1), 0);
         hf_call_report(&s.call, 1, hf_failure(1), 0);
         assert_int_equal(stepper_step(&s), ends ? HF_STEP_DONE : HF_STEP_WAIT);
         ended += ends;
@@ -384,11 +384,11 @@ static void more_resends_than_tokens_empty_the_bucket(void **state) {
     outcome.resends = 29;
     stepper_begin(&s, pipeline, NULL, 0);
     stepper_step(&s);
-    assert_false(hf_call_would_end(&s.call, outcome, 0));
+    assert_false(hf_call_would_end(&s.call, s.step.attempt, outcome, 0));
     outcome.resends = 30;
-    assert_true(hf_call_would_end(&s.call, outcome, 0));
+    assert_true(hf_call_would_end(&s.call, s.step.attempt, outcome, 0));
     outcome.resends = UINT32_MAX;
-    assert_true(hf_call_would_end(&s.call, outcome, 0));
+    assert_true(hf_call_would_end(&s.call, s.step.attempt, outcome, 0));
     hf_call_report(&s.call, 1, outcome, 0);
     assert_int_equal(stepper_step(&s), HF_STEP_DONE);
     stepper_end(&s, NULL);

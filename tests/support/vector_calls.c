@@ -215,7 +215,7 @@ static bool expect_end(struct vector_world *w, struct stepper *s, const char *te
     if (!vector_attempt_parse(w, text, &attempt)) return false;
     hf_call before = s->call;
     w->checks++;
-    bool found = hf_call_would_end(&s->call, attempt.outcome, s->now);
+    bool found = hf_call_would_end(&s->call, s->step.attempt, attempt.outcome, s->now);
     if (memcmp(&before, &s->call, sizeof before) != 0) return vector_fault(w, "hf_call_would_end changed the call");
     if (found == wanted) return true;
     return vector_fault(w, "expected that it would%s end the call, found that it would%s", wanted ? "" : " not",
