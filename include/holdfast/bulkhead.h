@@ -30,8 +30,11 @@
  * "Fail at Scale", ACM Queue 13(8), 2015).
  *
  * With a loop of your own give hf_call_options.wake: a call whose driver cannot be woken never waits
- * in line. A thread that already holds a slot and waits for another of the same bulkhead can wait for
- * itself.
+ * in line.
+ *
+ * Traps: a thread that already holds a slot and waits for another of the same bulkhead can wait for
+ * itself. A process that forks while other threads hold slots leaves the child with slots that nobody
+ * gives back: make bulkheads in the child, or fork before threads use them.
  */
 
 #include <holdfast/error.h>

@@ -316,56 +316,6 @@ static void what_is_guaranteed_comes_back(void **state) {
     report(0, 0);
 }
 
-/* Random calls, most of them critical, on four slots of which `share` are guaranteed to the normal ones. Returns
- * how many of a thousand calls that were served were normal. */
-static uint32_t flood(uint32_t share) {
-    enum { MANY = 40 };
-    static struct stepper calls[MANY];
-    bool alive[MANY] = {false}, running[MANY] = {false};
-    uint32_t normal = 0, all = 0;
-    hf_bulkhead_config config = config_of(4, 20, HF_NEVER);
-    config.guaranteed[HF_PRIORITY_NORMAL] = share;
-    build_of(&config);
-    hf_call_options options;
-    hf_call_options_init(&options);
-    options.wake = count_wake;
-    options.wake_arg = &bench.wakes[0];
-    uint64_t rng = 5;
-    for (hf_time now = 0; now < 50000; now++) {
-        uint32_t i = (uint32_t)(hf__rng_next(&rng) % MANY);
-        bool is_normal = i < MANY / 8;
-        options.priority = is_normal ? HF_PRIORITY_NORMAL : HF_PRIORITY_CRITICAL;
-        if (!alive[i]) stepper_begin(&calls[i], bench.pipeline, &options, now);
-        calls[i].now = now;
-        if (running[i]) {
-            assert_int_equal(hf_call_report(&calls[i].call, calls[i].step.attempt, hf_success(), now), 0);
-            normal += is_normal;
-            all++;
-        }
-        int kind = stepper_step(&calls[i]);
-        if (kind == HF_STEP_DONE) stepper_end(&calls[i], NULL);
-        alive[i] = kind != HF_STEP_DONE;
-        running[i] = kind == HF_STEP_START;
-    }
-    for (int i = 0; i < MANY; i++) {
-        if (alive[i]) stepper_end(&calls[i], NULL);
-    }
-    assert_int_equal(hf_bulkhead_in_flight(bench.bulkhead), 0);
-    assert_int_equal(hf_bulkhead_waiting(bench.bulkhead), 0);
-    teardown(NULL);
-    memset(&bench, 0, sizeof bench);
-    return normal * 1000 / all;
-}
-
-static void a_flood_leaves_the_others_their_share(void **state) {
-    (void)state;
-    uint32_t none = flood(0), one = flood(1), two = flood(2);
-    print_message("           normal calls of 1000 served: %u, %u with a share of 1/4, %u with 2/4\n", none, one, two);
-    assert_true(none < 20);
-    assert_in_range(one, 180, 260); /* a little less than their share: they do not always want it */
-    assert_true(two > one);
-}
-
 static void a_line_that_does_not_drain_serves_the_newest(void **state) {
     (void)state;
     hf_bulkhead_config config = config_of(1, 5, 1000);
@@ -681,7 +631,6 @@ int main(void) {
         TEST(the_most_important_come_first),
         TEST(in_a_full_line_the_least_important_makes_room),
         TEST(what_is_guaranteed_comes_back),
-        TEST(a_flood_leaves_the_others_their_share),
         TEST(a_line_that_does_not_drain_serves_the_newest),
         TEST(you_are_in_line),
         TEST(configurations_are_checked),
