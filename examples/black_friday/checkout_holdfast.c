@@ -37,7 +37,7 @@ static void note_change(void *arg, const hf_breaker_event *event) {
 
 /* All three breakers: open after five failures in a row, or when half of the last 20 or more have failed; try
  * again after a second, then two, then four. Ten percent of jitter is enough for one process. */
-static int new_breaker(hf_breaker **breaker, const char *name, struct watched *watched, hf_error *error) {
+static hf_breaker_config breaker_config(struct watched *watched) {
     hf_breaker_config config;
     hf_breaker_config_init(&config);
     config.consecutive_failures = 5;
@@ -47,7 +47,7 @@ static int new_breaker(hf_breaker **breaker, const char *name, struct watched *w
     config.probe_lease_ms = 2000; /* longer than any attempt */
     config.on_change = note_change;
     config.on_change_arg = watched;
-    return hf_breaker_new(breaker, name, &config, error);
+    return config;
 }
 
 static int new_timeout(hf_timeout **timeout, const char *name, int64_t ms, hf_error *error) {
@@ -77,6 +77,7 @@ static bool payments_door(struct shop *shop, bool policies, hf_error *error) {
     hf_retry_config again;
     hf_retry_config_init(&again);
     again.backoff.base_ms = 400;
+    hf_breaker_config opening = breaker_config(&shop->watched[PAYMENTS_BREAKER]);
 
     hf_timeout *total = NULL, *attempt = NULL;
     hf_budget *budget = NULL;
@@ -87,7 +88,7 @@ static bool payments_door(struct shop *shop, bool policies, hf_error *error) {
               hf_budget_new(&budget, "payments.budget", &sparing, error) == 0 &&
               hf_retry_new(&retry, "payments.retry", &again, budget, error) == 0 &&
               new_bulkhead(&bulkhead, "payments.bulkhead", 20, error) == 0 &&
-              new_breaker(&breaker, "payments.breaker", &shop->watched[PAYMENTS_BREAKER], error) == 0 &&
+              hf_breaker_new(&breaker, "payments.breaker", &opening, error) == 0 &&
               new_timeout(&attempt, "payments.attempt", 1000, error) == 0;
     if (ok) {
         hf_policy *order[] = {hf_timeout_policy(total), hf_retry_policy(retry), hf_bulkhead_policy(bulkhead),
@@ -103,21 +104,25 @@ static bool payments_door(struct shop *shop, bool policies, hf_error *error) {
     return ok;
 }
 
-/* Inventory is a quick question that may be asked again: up to six times, in short steps. */
+/* Inventory is a quick question that may be asked again: up to six times, in short steps. What retries can hide is no
+ * reason to stop asking: its breaker has no rule for failures in a row, and two of five probes may fail. */
 static bool inventory_door(struct shop *shop, bool policies, hf_error *error) {
     hf_retry_config again;
     hf_retry_config_init(&again);
     again.max_attempts = 6;
     again.backoff.base_ms = 10;
     again.backoff.cap_ms = 100;
+    hf_breaker_config patient = breaker_config(&shop->watched[INVENTORY_BREAKER]);
+    patient.consecutive_failures = HF_BREAKER_OFF;
+    patient.probe_failures_allowed = 2;
 
     hf_timeout *total = NULL, *attempt = NULL;
     hf_retry *retry = NULL;
     hf_breaker *breaker = NULL;
     bool ok = new_timeout(&total, "inventory.total", 1500, error) == 0 &&
               hf_retry_new(&retry, "inventory.retry", &again, NULL, error) == 0 &&
-              new_breaker(&breaker, "inventory.breaker", &shop->watched[INVENTORY_BREAKER], error) == 0 &&
-              new_timeout(&attempt, "inventory.attempt", 300, error) == 0;
+              hf_breaker_new(&breaker, "inventory.breaker", &patient, error) == 0 &&
+              new_timeout(&attempt, "inventory.attempt", 500, error) == 0;
     if (ok) {
         hf_policy *order[] = {hf_timeout_policy(total), hf_retry_policy(retry), hf_breaker_policy(breaker),
                               hf_timeout_policy(attempt)};
@@ -138,6 +143,8 @@ static hf_outcome bestsellers(void *arg, const hf_result *failed) {
 
 /* Recommendations are nice to have: a quarter of a second, a few threads, and something else instead. */
 static bool recommendations_door(struct shop *shop, bool policies, hf_error *error) {
+    hf_breaker_config opening = breaker_config(&shop->watched[RECOMMENDATIONS_BREAKER]);
+
     hf_fallback *fallback = NULL;
     hf_timeout *total = NULL;
     hf_bulkhead *bulkhead = NULL;
@@ -145,7 +152,7 @@ static bool recommendations_door(struct shop *shop, bool policies, hf_error *err
     bool ok = hf_fallback_new(&fallback, "bestsellers", bestsellers, error) == 0 &&
               new_timeout(&total, "recommendations.total", 250, error) == 0 &&
               new_bulkhead(&bulkhead, "recommendations.bulkhead", 20, error) == 0 &&
-              new_breaker(&breaker, "recommendations.breaker", &shop->watched[RECOMMENDATIONS_BREAKER], error) == 0;
+              hf_breaker_new(&breaker, "recommendations.breaker", &opening, error) == 0;
     if (ok) {
         hf_policy *order[] = {hf_fallback_policy(fallback), hf_timeout_policy(total), hf_bulkhead_policy(bulkhead),
                               hf_breaker_policy(breaker)};
