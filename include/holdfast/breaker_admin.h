@@ -40,7 +40,7 @@ HF_API int hf_breaker_explain(hf_breaker *breaker, hf_breaker_explanation *out, 
 
 /* hf_breaker_reconfigure gives the breaker other rules from now on. State, window, tickets and leases
  * live on: what was recorded is judged by the new limits with the next result, an open time that runs keeps
- * its end, and a window that is made longer does not take back what it had forgotten.
+ * its end, and a window of calls that is made longer does not take back what it had forgotten.
  *
  * Fixed when the breaker is made: window_kind; by calls, `window` may be anything up to 112 or, if it was
  * more, up to what it was, rounded up to 16; by time, the length of a bucket (window_ms / buckets), and

@@ -62,7 +62,7 @@ static struct hf__admission_answer admit_recovering(struct hf__control control, 
                                                     hf_time now) {
     hf_time since = hf__word_time(control.ms);
     struct hf__admission_answer answer = {.verdict = HF__ADMIT_SHARE, .reason = HF_REASON_RECOVERING, .retry_at = now};
-    if (now >= hf__add(since, rules->recovery_ns)) { /* T9 */
+    if (rules->recovery_ns == 0 || now >= hf__add(since, rules->recovery_ns)) { /* T9 */
         answer.verdict = HF__ADMIT_MOVE;
         control.state = HF_BREAKER_CLOSED;
         control.streak = 0;

@@ -32,6 +32,7 @@ struct hf__claim_answer hf__probe_claim(const uint64_t *slots, uint64_t control,
                                         hf_time now) {
     struct hf__control c = hf__control_unpack(control);
     struct hf__claim_answer answer = {.verdict = HF__CLAIM_FULL, .retry_at = HF_NEVER};
+    hf_time from = hf__max(now, hf__word_time(c.ms)); /* a clock that is behind: of this round all the same */
     for (uint32_t i = 0; i < rules->probes; i++) {
         enum hf__probe_status status = hf__probe_status_of(slots[i]);
         bool ours = of_this_round(slots[i], c);
@@ -51,7 +52,7 @@ struct hf__claim_answer hf__probe_claim(const uint64_t *slots, uint64_t control,
         answer.verdict = HF__CLAIM_SLOT;
         answer.index = i;
         answer.next =
-            hf__probe_pack(hf__word_ms_up(hf__add(now, rules->probe_lease_ns)), c.generation, HF__PROBE_FLYING);
+            hf__probe_pack(hf__word_ms_up(hf__add(from, rules->probe_lease_ns)), c.generation, HF__PROBE_FLYING);
     }
     return answer;
 }

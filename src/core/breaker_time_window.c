@@ -68,12 +68,13 @@ uint64_t hf__time_sweep(uint64_t cell, uint64_t before, uint64_t after, uint32_t
 uint64_t hf__time_spot(uint64_t spot, uint64_t head, uint32_t buckets, enum hf__entry entry, bool slow) {
     if (hf__generation_newer(cell_tag(spot), hf__time_tag(head))) return spot;
     bool later = ahead(spot, head);
-    bool live = later || hf__time_live(spot, head, buckets);
-    uint32_t run = live ? (uint32_t)spot & RUN_MAX : 0; /* a run whose last failure has left the window is over */
+    /* A run whose last failure has left the window is over. The success that ends one says so even then: the
+     * window may be made longer. */
+    uint32_t run = later || hf__time_live(spot, head, buckets) ? (uint32_t)spot & RUN_MAX : 0;
     if (entry == HF__ENTRY_SUCCESS) run = 0;
     if (entry == HF__ENTRY_FAILURE && run < RUN_MAX) run++;
     if ((entry != HF__ENTRY_SUCCESS || slow) && !later) return cell_in(head, SPOT_MARK | run);
-    return live ? (spot & ~(uint64_t)RUN_MAX) | run : spot;
+    return cell_tag(spot) == hf__time_tag(head) ? (spot & ~(uint64_t)RUN_MAX) | run : spot;
 }
 
 static uint32_t add_saturating(uint32_t a, uint32_t b) { return a > UINT32_MAX - b ? UINT32_MAX : a + b; }

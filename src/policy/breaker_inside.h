@@ -12,6 +12,8 @@
  *   - by calls, a slot that is taken and not written: it keeps what stood there, which is a result that is
  *     `capacity` older, until written; one call is missing or counted twice, and a writer that wakes after
  *     more than `capacity` further results replaces a newer one. No more than one slot for each such thread.
+ *   - by calls, a failure that is written while the head still says clean: successes do not push it out until
+ *     the next failure. It may then count longer than it should, once for each such thread.
  *   - by time, a call that is counted and whose failure is not, or that counts in the bucket in which it is
  *     recorded instead of the one in which it ended.
  *   - a bucket whose old cells are not cleared: they do not count, and are overwritten when their turn comes.
