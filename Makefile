@@ -59,13 +59,14 @@ abi := 0
 # ---- the house, bottom up ------------------------------------------------------------------------
 base   := errors fixed num rng
 core   := backoff breaker breaker_probe breaker_rules breaker_state breaker_time_window breaker_window budget bulkhead \
-          not_before ratelimit retry throttle
+          not_before retry
 core   += hedge
+core   += concurrency ratelimit throttle
 engine := branch call policy report result trunk
 os     := error_text fork_generation keyed_hash monotonic random_seed shard sigpipe thread waiter wall
-policy := backoff_config budget_policy config_check fallback_policy keyed_table not_before_policy \
-          pipeline_build pipeline_check ratelimit_policy ratelimit_words retry_policy throttle_policy \
-          timeout_policy
+policy := backoff_config budget_policy config_check fallback_policy not_before_policy pipeline_build pipeline_check \
+          retry_policy timeout_policy
+policy += concurrency_policy keyed_table ratelimit_policy ratelimit_words throttle_policy
 policy += breaker_admin breaker_change breaker_config breaker_explain breaker_live breaker_policy \
           breaker_record
 policy += bulkhead_config bulkhead_info bulkhead_line bulkhead_policy

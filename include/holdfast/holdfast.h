@@ -12,6 +12,7 @@
 #include <holdfast/call.h>
 #include <holdfast/cancel.h>
 #include <holdfast/clock.h>
+#include <holdfast/concurrency.h>
 #include <holdfast/error.h>
 #include <holdfast/fallback.h>
 #include <holdfast/not_before.h>

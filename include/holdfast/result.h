@@ -34,6 +34,7 @@ typedef enum hf_reason {
     HF_REASON_HINT_TOO_LONG = 11,       /* retry: the dependency's hint is beyond the cap */
     HF_REASON_RATE_LIMITED = 12,        /* rejected: no permit of a rate limit in time */
     HF_REASON_THROTTLED_BY_CLIENT = 13, /* rejected: a throttle spares the dependency this call */
+    HF_REASON_CONCURRENCY = 14,         /* rejected: an adaptive limit on what is in flight */
     HF_REASON_QUEUE_TIMEOUT = 15,       /* rejected: waited for a slot of a bulkhead as long as allowed */
     HF_REASON_SHED = 16,                /* rejected: gave up its place in a queue to a more important call */
     HF_REASON_RECOVERING = 18,          /* rejected: breaker recovering, its share of calls is admitted */

@@ -64,6 +64,7 @@ const char *hf_reason_text(hf_reason reason) {
     case HF_REASON_NO_TIME: return "no time for another attempt";
     case HF_REASON_RATE_LIMITED: return "rate limit reached";
     case HF_REASON_THROTTLED_BY_CLIENT: return "turned back by the client's own throttle";
+    case HF_REASON_CONCURRENCY: return "adaptive concurrency limit reached";
     case HF_REASON_QUEUE_TIMEOUT: return "waited too long for a free slot";
     case HF_REASON_NOT_BEFORE: return "the dependency asked not to be called yet";
     case HF_REASON_SHED: return "shed for a more important call";
@@ -93,6 +94,7 @@ int hf__call_status(const struct hf__call *c) {
     case HF_REASON_FULL:
     case HF_REASON_RATE_LIMITED:
     case HF_REASON_THROTTLED_BY_CLIENT:
+    case HF_REASON_CONCURRENCY:
     case HF_REASON_QUEUE_TIMEOUT:
     case HF_REASON_NOT_BEFORE:
     case HF_REASON_SHED: return HF_E_REJECTED;

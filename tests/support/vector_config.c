@@ -55,6 +55,16 @@ static const struct key {
     {"budget", "ratio", PPM, offsetof(hf_budget_config, ratio_ppm), "ratio_ppm"},
     {"budget", "per_second", U32, offsetof(hf_budget_config, min_per_second), "min_per_second"},
     {"budget", "burst", U32, offsetof(hf_budget_config, burst), "burst"},
+#define LIMIT(key, type, field) {"limit", key, type, offsetof(hf_concurrency_config, field), #field}
+    LIMIT("algorithm", U32, algorithm),
+    LIMIT("initial", U32, initial),
+    LIMIT("min", U32, min_limit),
+    LIMIT("max", U32, max_limit),
+    LIMIT("calls", U32, min_calls),
+    LIMIT("window", MS, window_ms),
+    LIMIT("tolerance", PPM, tolerance_ppm),
+    LIMIT("smoothing", PPM, smoothing_ppm),
+    LIMIT("backoff", PPM, backoff_ppm),
     {"rate", "permits", U32, offsetof(hf_rate_limit_config, tier[0].permits), "permits"},
     {"rate", "burst", U32, offsetof(hf_rate_limit_config, tier[0].burst), "burst"},
     {"rate", "period", MS, offsetof(hf_rate_limit_config, tier[0].period_ms), "period_ms"},
@@ -156,6 +166,7 @@ bool vector_config_init(struct vector_world *w, const char *object, union vector
     else if (strcmp(object, "retry") == 0) hf_retry_config_init(&out->retry);
     else if (strcmp(object, "budget") == 0) hf_budget_config_init(&out->budget);
     else if (strcmp(object, "bulkhead") == 0) hf_bulkhead_config_init(&out->bulkhead);
+    else if (strcmp(object, "limit") == 0) hf_concurrency_config_init(&out->limit);
     else if (strcmp(object, "rate") == 0) hf_rate_limit_config_init(&out->rate);
     else if (strcmp(object, "timeout") == 0) hf_timeout_config_init(&out->timeout);
     else if (strcmp(object, "backoff") == 0) hf_backoff_config_init(&out->backoff);

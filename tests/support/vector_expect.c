@@ -132,6 +132,13 @@ static bool call_fact(const struct vector_world *w, const char *name, enum type 
         FACT("waiting", NUMBER, hf_bulkhead_waiting(w->bulkhead))
         FACT("turned_back", NUMBER, hf_bulkhead_rejected(w->bulkhead))
     }
+    if (w->limit != NULL) {
+        hf_concurrency_info info = {.struct_size = sizeof info};
+        if (hf_concurrency_snapshot(w->limit, &info) != 0) return false;
+        FACT("limit", NUMBER, info.limit)
+        FACT("limited", NUMBER, info.in_flight)
+        FACT("base", DURATION, info.base_ns)
+    }
     if (w->rate != NULL) {
         FACT("permits", NUMBER, hf_rate_limit_available(w->rate, NULL, w->now))
         FACT("take_in", DURATION, w->ticket.at == HF_NEVER ? HF_NEVER : w->ticket.at - w->now)

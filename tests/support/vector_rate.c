@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A row's rate limit, used directly. */
+/* A row's limits, used directly. */
 #include "support/vector_value.h"
 #include "support/vector_world.h"
 
@@ -39,5 +39,11 @@ bool vector_take(struct vector_world *w, const char *arguments) {
 bool vector_refund(struct vector_world *w) {
     if (w->rate == NULL) return vector_fault(w, "syntax: there is no rate limit");
     hf_rate_limit_refund(w->rate, &w->ticket, NULL, w->now);
+    return true;
+}
+
+bool vector_reset(struct vector_world *w) {
+    if (w->limit == NULL) return vector_fault(w, "syntax: there is no adaptive limit");
+    hf_concurrency_reset(w->limit, w->now);
     return true;
 }

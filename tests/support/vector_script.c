@@ -100,6 +100,7 @@ static bool do_word(struct vector_world *w, char *token, bool *out_known) {
     if (strncmp(token, "restore:", 8) == 0) return vector_breaker_restore(w, token + 8);
     if (strncmp(token, "take:", 5) == 0) return vector_take(w, token + 5);
     if (strcmp(token, "refund") == 0) return vector_refund(w);
+    if (strcmp(token, "reset") == 0) return vector_reset(w);
     if (strncmp(token, "reject:", 7) == 0) return vector_expect_rejection(w, token + 7);
     if (strncmp(token, "set:", 4) == 0) return vector_breaker_set(w, token + 4);
     if (strncmp(token, "resize:", 7) == 0) return do_resize(w, token + 7);

@@ -76,6 +76,9 @@ static int make(struct vector_world *w, const char *object, const char *name, co
     } else if (strcmp(object, "bulkhead") == 0 && w->bulkhead == NULL) {
         rc = hf_bulkhead_new(&w->bulkhead, name, &config->bulkhead, error);
         join(w, hf_bulkhead_policy(w->bulkhead));
+    } else if (strcmp(object, "limit") == 0 && w->limit == NULL) {
+        rc = hf_concurrency_new(&w->limit, name, &config->limit, error);
+        join(w, hf_concurrency_policy(w->limit));
     } else if (strcmp(object, "rate") == 0 && w->rate == NULL) {
         rc = hf_rate_limit_new(&w->rate, name, &config->rate, error);
         join(w, hf_rate_limit_policy(w->rate));
@@ -172,6 +175,7 @@ bool vector_world_fini(struct vector_world *w) {
     hf_budget_free(w->budget);
     hf_bulkhead_free(w->bulkhead);
     hf_rate_limit_free(w->rate);
+    hf_concurrency_free(w->limit);
     for (size_t i = 0; i < w->timeout_count; i++) hf_timeout_free(w->timeouts[i]);
     for (size_t i = 0; i < w->fallback_count; i++) hf_fallback_free(w->fallbacks[i]);
     return fine;

@@ -31,6 +31,7 @@ struct vector_world {
     hf_retry *retry;
     hf_budget *budget; /* of its own, not the retry's */
     hf_bulkhead *bulkhead;
+    hf_concurrency *limit;
     hf_rate_limit *rate;
     hf_rate_ticket ticket; /* what was last taken from it */
     hf_timeout *timeouts[HF_MAX_POLICIES];
@@ -98,6 +99,9 @@ bool vector_play_blocking(struct vector_world *w, const char *list);
  * for them, or "no". "refund" gives back what was last taken. */
 bool vector_take(struct vector_world *w, const char *arguments);
 bool vector_refund(struct vector_world *w);
+
+/* "reset": the adaptive limit begins anew. */
+bool vector_reset(struct vector_world *w);
 
 /* Forgets what was seen of the last call. */
 void vector_call_begins(struct vector_world *w);
