@@ -52,7 +52,7 @@ HF_API int hf_pipeline_standard(hf_pipeline **out_pipeline, const char *name, hf
 typedef void hf_pipeline_warning(void *arg, const char *sentence);
 
 /* hf_pipeline_check looks for orders and numbers that can be built but hurt: a timeout that never passes
- * because one around it is shorter, back-offs that do not fit their total timeout, a retry inside a
+ * because one around it is shorter, back-offs that do not fit their total timeout, a retry or hedge inside a
  * breaker or a bulkhead outside a retry, a breaker that looks back less than two timeouts, probes whose
  * lease is shorter than their timeout, a fallback that is not outermost, no timeout at all, ... It calls
  * `warn` (may be NULL) for each. A warning is no error: there are pipelines that mean it.

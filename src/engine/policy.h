@@ -98,6 +98,7 @@ struct hf_x {
 #define HF__ROLE_REPEATS 0x2u /* runs what is inside again: a retry */
 #define HF__ROLE_HOLDS 0x4u   /* a call inside holds something that others need: a bulkhead */
 #define HF__ROLE_JUDGES 0x8u  /* learns from the results of what is inside: a breaker */
+#define HF__ROLE_FORKS 0x10u  /* runs what is inside twice at once: a hedge */
 
 struct hf__facts {
     uint32_t roles;
@@ -105,15 +106,19 @@ struct hf__facts {
     int64_t first_pause_ns; /* REPEATS: wait before the second attempt, on average */
     int64_t pauses_ns;      /* REPEATS: all waits of a call that makes all attempts */
     int64_t ends_after_ns;  /* what is inside is ended after so long */
-    int64_t line_ns;        /* HOLDS: longest wait to get it, 0: no wait */
+    int64_t line_ns;        /* longest wait before a call is let in, 0: no wait */
     int64_t window_ns;      /* JUDGES: by results that are at most so old */
     int64_t lease_ns;       /* JUDGES: a probe counts for so long */
     int64_t slow_ns;        /* JUDGES: what takes so long is slow */
+    int64_t fork_after_ns;  /* FORKS: the second begins so long after the first, HF_NEVER: not known */
 };
 
 #define HF__UNLIMITED UINT32_MAX
-#define HF__NO_FACTS \
-    (struct hf__facts) { .ends_after_ns = HF_NEVER, .window_ns = HF_NEVER, .lease_ns = HF_NEVER, .slow_ns = HF_NEVER }
+#define HF__NO_FACTS                                                                                 \
+    (struct hf__facts) {                                                                             \
+        .ends_after_ns = HF_NEVER, .window_ns = HF_NEVER, .lease_ns = HF_NEVER, .slow_ns = HF_NEVER, \
+        .fork_after_ns = HF_NEVER                                                                    \
+    }
 
 struct hf__policy_ops {
     const char *kind; /* "breaker" */

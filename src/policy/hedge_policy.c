@@ -179,12 +179,19 @@ static void hedge_destroy(hf_policy *policy) {
     free(policy);
 }
 
+static void hedge_tell(const hf_policy *policy, struct hf__facts *facts) {
+    int64_t delay_ms = ((const hf_hedge *)(const void *)policy)->config.delay_ms;
+    facts->roles = HF__ROLE_FORKS;
+    facts->fork_after_ns = delay_ms == HF_NEVER ? HF_NEVER : hf__ms_to_ns(delay_ms);
+}
+
 static const struct hf__policy_ops hedge_ops = {
     .kind = "hedge",
     .admit = hedge_admit,
     .settle = hedge_settle,
     .due = hedge_due,
     .keeps = hedge_keeps,
+    .tell = hedge_tell,
     .destroy = hedge_destroy,
 };
 

@@ -65,10 +65,15 @@ static int not_before_settle(hf_policy *policy, struct hf_frame *frame, struct h
 
 static void not_before_destroy(hf_policy *policy) { free(policy); }
 
+static void not_before_tell(const hf_policy *policy, struct hf__facts *facts) {
+    facts->line_ns = ((const hf_not_before *)(const void *)policy)->max_wait_ns;
+}
+
 static const struct hf__policy_ops not_before_ops = {.kind = "not_before",
                                                      .admit = not_before_admit,
                                                      .settle = not_before_settle,
                                                      .settle_ok = hf__nothing_on_success,
+                                                     .tell = not_before_tell,
                                                      .destroy = not_before_destroy};
 
 void hf_not_before_config_init(hf_not_before_config *config) {

@@ -113,25 +113,51 @@ static void check_retry(struct check *c, uint32_t i) {
 }
 
 static void check_holder(struct check *c, uint32_t i) {
-    const struct member *m = &c->member[i], *outer = shortest(c, 0, i), *retry = around(c, i, HF__ROLE_REPEATS);
-    if (!is(m, HF__ROLE_HOLDS)) return;
-    for (uint32_t j = i + 1; j < c->count; j++) {
+    const struct member *m = &c->member[i];
+    for (uint32_t j = i + 1; is(m, HF__ROLE_HOLDS) && j < c->count; j++) {
         const struct member *inner = &c->member[j];
-        if (!is(inner, HF__ROLE_REPEATS) || inner->facts.attempts == 1) continue;
-        say(c, "%s \"%s\" is outside %s \"%s\": its slot stays taken while a retry waits for its next attempt", m->kind,
-            m->name, inner->kind, inner->name);
+        if (is(inner, HF__ROLE_REPEATS) && inner->facts.attempts > 1) {
+            say(c, "%s \"%s\" is outside %s \"%s\": its slot stays taken while a retry waits for its next attempt",
+                m->kind, m->name, inner->kind, inner->name);
+        }
+        if (inner->facts.line_ns > 0) {
+            say(c, "%s \"%s\" is outside %s \"%s\": its slot stays taken while a call waits there", m->kind, m->name,
+                inner->kind, inner->name);
+        }
     }
-    if (m->facts.line_ns > 0 && outer != NULL && m->facts.line_ns >= outer->facts.ends_after_ns) {
+}
+
+static void check_line(struct check *c, uint32_t i) {
+    const struct member *m = &c->member[i], *outer = shortest(c, 0, i), *retry = around(c, i, HF__ROLE_REPEATS);
+    if (m->facts.line_ns == 0 || outer == NULL) return;
+    if (is(m, HF__ROLE_HOLDS) && m->facts.line_ns >= outer->facts.ends_after_ns) {
         say(c, "%s \"%s\" lets calls wait %s for a slot, and %s \"%s\" around it ends after %s: they time out in line",
             m->kind, m->name, show(m->facts.line_ns).text, outer->kind, outer->name,
             show(outer->facts.ends_after_ns).text);
-    } else if (m->facts.line_ns > 0 && retry != NULL) {
-        uint32_t inside_retry = (uint32_t)(retry - c->member) + 1;
-        outer = shortest(c, inside_retry, i);
-        if (outer != NULL) {
-            say(c, "%s \"%s\" is inside %s \"%s\": the time that an attempt waits for a slot is taken from its own",
-                m->kind, m->name, outer->kind, outer->name);
-        }
+        return;
+    }
+    const struct member *attempt = retry == NULL ? NULL : shortest(c, (uint32_t)(retry - c->member) + 1, i);
+    if (attempt == NULL) return;
+    say(c, "%s \"%s\" is inside %s \"%s\": the time that an attempt waits for its turn is taken from its own", m->kind,
+        m->name, attempt->kind, attempt->name);
+}
+
+static void check_fork(struct check *c, uint32_t i) {
+    const struct member *m = &c->member[i], *ends = shortest(c, 0, c->count), *judge = around(c, i, HF__ROLE_JUDGES);
+    if (!is(m, HF__ROLE_FORKS)) return;
+    if (ends != NULL && m->facts.fork_after_ns != HF_NEVER && m->facts.fork_after_ns >= ends->facts.ends_after_ns) {
+        say(c, "%s \"%s\" never starts a second attempt: it would after %s, and %s \"%s\" ends after %s", m->kind,
+            m->name, show(m->facts.fork_after_ns).text, ends->kind, ends->name, show(ends->facts.ends_after_ns).text);
+    }
+    if (judge != NULL) {
+        say(c, "%s \"%s\" is inside %s \"%s\", which sees one result for both attempts: put it outside", m->kind,
+            m->name, judge->kind, judge->name);
+    }
+    for (uint32_t j = i + 1; j < c->count; j++) {
+        const struct member *inner = &c->member[j];
+        if (!is(inner, HF__ROLE_REPEATS) || inner->facts.attempts == 1) continue;
+        say(c, "%s \"%s\" is outside %s \"%s\", whose attempts are all made twice: put it inside", m->kind, m->name,
+            inner->kind, inner->name);
     }
 }
 
@@ -191,7 +217,9 @@ size_t hf_pipeline_check(const hf_pipeline *pipeline, hf_pipeline_warning *warn,
         check_fallback(&c, i);
         check_timeout(&c, i);
         check_retry(&c, i);
+        check_fork(&c, i);
         check_holder(&c, i);
+        check_line(&c, i);
         check_judge(&c, i);
     }
     return c.warnings;

@@ -241,11 +241,16 @@ static void rate_destroy(hf_policy *policy) {
     free(policy);
 }
 
+static void rate_tell(const hf_policy *policy, struct hf__facts *facts) {
+    facts->line_ns = ((const hf_rate_limit *)(const void *)policy)->max_wait_ns;
+}
+
 static const struct hf__policy_ops rate_ops = {.kind = "rate limit",
                                                .admit = rate_admit,
                                                .leave = rate_leave,
                                                .settle = rate_settle,
                                                .settle_ok = hf__nothing_on_success,
+                                               .tell = rate_tell,
                                                .destroy = rate_destroy};
 
 /* ---- making and changing ---- */

@@ -151,9 +151,10 @@ static void newest_first_keeps_serving_when_the_line_does_not_drain(void **state
     (void)state;
     uint32_t calm_fifo = served_in_time(HF_QUEUE_FIFO, 20), calm = served_in_time(HF_QUEUE_ADAPTIVE, 20);
     uint32_t fifo = served_in_time(HF_QUEUE_FIFO, 5), adaptive = served_in_time(HF_QUEUE_ADAPTIVE, 5);
-    print_message("           of 1000 that one slot can serve in 10 s, in time: half the load %u and %u, twice the load "
-                  "%u first come, %u adaptive\n",
-                  calm_fifo, calm, fifo, adaptive);
+    print_message(
+        "           of 1000 that one slot can serve in 10 s, in time: half the load %u and %u, twice the load "
+        "%u first come, %u adaptive\n",
+        calm_fifo, calm, fifo, adaptive);
     assert_int_equal(calm_fifo, 500);
     assert_int_equal(calm, 500);
     assert_true(fifo < 200);

@@ -29,6 +29,9 @@ static struct {
     hf_breaker *breaker;
     hf_bulkhead *bulkhead;
     hf_fallback *fallbacks[2];
+    hf_hedge *hedge;
+    hf_rate_limit *limit;
+    hf_not_before *not_before;
 } made;
 
 static void timeout(const char *name, int64_t ms) {
@@ -87,6 +90,31 @@ static void fallback(const char *name) {
     add(hf_fallback_policy(made.fallbacks[i]));
 }
 
+static void hedge(int64_t delay_ms) {
+    hf_hedge_config c;
+    hf_hedge_config_init(&c);
+    c.delay_ms = delay_ms;
+    assert_int_equal(hf_hedge_new(&made.hedge, "hedge", &c, NULL, NULL), 0);
+    add(hf_hedge_policy(made.hedge));
+}
+
+static void rate_limit(int64_t wait_ms) {
+    hf_rate_limit_config c;
+    hf_rate_limit_config_init(&c);
+    c.tier[0].permits = 10;
+    c.max_wait_ms = wait_ms;
+    assert_int_equal(hf_rate_limit_new(&made.limit, "rate", &c, NULL), 0);
+    add(hf_rate_limit_policy(made.limit));
+}
+
+static void not_before(int64_t wait_ms) {
+    hf_not_before_config c;
+    hf_not_before_config_init(&c);
+    c.max_wait_ms = wait_ms;
+    assert_int_equal(hf_not_before_new(&made.not_before, "later", &c, NULL), 0);
+    add(hf_not_before_policy(made.not_before));
+}
+
 static void note(void *arg, const char *sentence) {
     assert_ptr_equal(arg, &made);
     strncat(said, sentence, sizeof said - strlen(said) - 2);
@@ -109,6 +137,9 @@ static void expect(const char *lines) {
     for (size_t i = 0; i < 2; i++) hf_fallback_free(made.fallbacks[i]);
     hf_breaker_free(made.breaker);
     hf_bulkhead_free(made.bulkhead);
+    hf_hedge_free(made.hedge);
+    hf_rate_limit_free(made.limit);
+    hf_not_before_free(made.not_before);
     memset(&made, 0, sizeof made);
     setup(NULL);
 }
@@ -181,9 +212,35 @@ static void bulkheads_in_the_wrong_place(void **state) {
            "they time "
            "out in line\n");
     timeout("total", 10000), retry("retry", 3, 10), timeout("attempt", 2000), bulkhead(5, 1000);
+    expect("bulkhead \"slots\" is inside timeout \"attempt\": the time that an attempt waits for its turn is taken "
+           "from its "
+           "own\n");
+}
+
+static void waits_in_the_wrong_place(void **state) {
+    (void)state;
+    timeout("total", 9000), retry("retry", 3, 10), not_before(500), rate_limit(500), bulkhead(0, 1),
+        timeout("attempt", 999);
+    expect("");
+    timeout("total", 9000), retry("retry", 3, 10), bulkhead(0, 1), not_before(500), rate_limit(0);
+    expect("bulkhead \"slots\" is outside not_before \"later\": its slot stays taken while a call waits there\n");
+    timeout("total", 9000), retry("retry", 3, 10), timeout("attempt", 999), rate_limit(1000);
+    expect("rate limit \"rate\" is inside timeout \"attempt\": the time that an attempt waits for its turn is taken "
+           "from its "
+           "own\n");
+}
+
+static void hedges_in_the_wrong_place(void **state) {
+    (void)state;
+    timeout("total", 9000), retry("retry", 3, 10), hedge(999), breaker(15000, HF_NEVER), timeout("attempt", 1000);
+    expect("");
+    timeout("total", 9000), hedge(1000), timeout("attempt", 1000);
     expect(
-        "bulkhead \"slots\" is inside timeout \"attempt\": the time that an attempt waits for a slot is taken from its "
-        "own\n");
+        "hedge \"hedge\" never starts a second attempt: it would after 1 s, and timeout \"attempt\" ends after 1 s\n");
+    timeout("total", 9000), breaker(15000, HF_NEVER), hedge(HF_NEVER);
+    expect("hedge \"hedge\" is inside breaker \"breaker\", which sees one result for both attempts: put it outside\n");
+    timeout("total", 9000), hedge(HF_NEVER), retry("retry", 3, 10);
+    expect("hedge \"hedge\" is outside retry \"retry\", whose attempts are all made twice: put it inside\n");
 }
 
 static void breakers_with_numbers_that_do_not_fit(void **state) {
@@ -227,6 +284,8 @@ int main(void) {
         cmocka_unit_test_setup(back_offs_that_do_not_fit, setup),
         cmocka_unit_test_setup(retries_in_the_wrong_place, setup),
         cmocka_unit_test_setup(bulkheads_in_the_wrong_place, setup),
+        cmocka_unit_test_setup(waits_in_the_wrong_place, setup),
+        cmocka_unit_test_setup(hedges_in_the_wrong_place, setup),
         cmocka_unit_test_setup(breakers_with_numbers_that_do_not_fit, setup),
         cmocka_unit_test_setup(fallbacks_inside, setup),
         cmocka_unit_test_setup(no_end, setup),
