@@ -51,7 +51,8 @@ static void every_fault_has_its_curlcode(void **state) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char scenario[256];
         snprintf(scenario, sizeof scenario,
-                 "[route /x]\nbody_bytes = 100\ndrip_ms = 50\n%s = 100\n[route /ok]\nstatus = 200\n", rows[i].fault);
+                 "[route /x]\nbody_bytes = 100\ndrip_ms = 50\nstorm_count = 20\n%s = 100\n[route /ok]\nstatus = 200\n",
+                 rows[i].fault);
         start_mockd(scenario, NULL);
         check_row(&rows[i]);
         assert_int_equal(mockd_stop(&mockd), 0);
@@ -64,7 +65,8 @@ static void every_fault_has_its_curlcode_under_tls_too(void **state) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char scenario[256];
         snprintf(scenario, sizeof scenario,
-                 "[route /x]\nbody_bytes = 100\ndrip_ms = 50\n%s = 100\n[route /ok]\nstatus = 200\n", rows[i].fault);
+                 "[route /x]\nbody_bytes = 100\ndrip_ms = 50\nstorm_count = 20\n%s = 100\n[route /ok]\nstatus = 200\n",
+                 rows[i].fault);
         assert_true(mockd_start_tls(&mockd, HF_MOCKD_PATH, scenario, "good"));
         check_row(&rows[i]);
         assert_int_equal(mockd_stop(&mockd), 0);

@@ -56,7 +56,7 @@ static void *ask_in_thread(void *arg) {
 
 static void overload_is_real_and_abandoned_work_goes_on(void **state) {
     (void)state;
-    start_mockd("[route /pay]\nworkers = 2\nservice = fixed 200\nqueue = 3\nledger = X-Order\n", NULL);
+    start_mockd("[route /pay]\nworkers = 2\nservice = fixed 1000\nqueue = 3\nledger = X-Order\n", NULL);
     pthread_t threads[8];
     struct asker askers[8];
     char headers[8][32];
@@ -72,7 +72,7 @@ static void overload_is_real_and_abandoned_work_goes_on(void **state) {
     for (int i = 5; i < 8; i++) assert_int_equal(askers[i].answer.status, 503); /* two work, three wait: full */
     assert_int_equal(mockd_count(&mockd, "/pay total overloaded"), 3);
     assert_int_equal(mockd_count(&mockd, "/pay total max_queue"), 3);
-    for (int i = 0; i < 50 && mockd_count(&mockd, "/pay total served") < 5; i++) sleep_ms(50);
+    for (int i = 0; i < 200 && mockd_count(&mockd, "/pay total served") < 5; i++) sleep_ms(50);
     assert_int_equal(mockd_count(&mockd, "/pay total served"), 5); /* for clients who had gone */
     assert_int_equal(mockd_count(&mockd, "/pay ledger effects"), 5);
     assert_int_equal(mockd_count(&mockd, "/pay busy"), 0);

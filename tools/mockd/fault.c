@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define HEADERS_LEAD_NS 20000000 /* time for the client to read headers before an RST drops them */
+#define HEADERS_LEAD_NS 100000000 /* time for the client to read headers before an RST drops them */
 #define STORM_GAP_NS 20000000    /* a thousand a second: some 40 kB, so that libcurl's limit on headers is far */
 #define STORM_PIECE 20           /* answers */
 
