@@ -58,18 +58,21 @@ abi := 0
 
 # ---- the house, bottom up ------------------------------------------------------------------------
 base   := errors fixed num rng
-core   := backoff breaker breaker_probe breaker_rules breaker_state breaker_time_window breaker_window budget bulkhead \
-          not_before retry
+# One line for each pattern, so that its files are seen together.
+core   := backoff budget not_before retry
+core   += breaker breaker_probe breaker_rules breaker_state breaker_time_window breaker_window
+core   += bulkhead bulkhead_lease
 core   += hedge
 core   += concurrency ratelimit throttle
 engine := branch call policy report result trunk
-os     := error_text fork_generation keyed_hash monotonic random_seed shard sigpipe thread waiter wall
-policy := backoff_config budget_policy config_check fallback_policy not_before_policy pipeline_build pipeline_check \
-          retry_policy timeout_policy
+os     := boot error_text fork_generation keyed_hash monotonic random_seed shard shared_file sigpipe thread waiter wall
+shm    := region region_directory region_fork region_process
+policy := config_check pipeline_build pipeline_check
+policy += backoff_config budget_policy fallback_policy not_before_policy retry_policy timeout_policy
+policy += breaker_admin breaker_change breaker_config breaker_explain breaker_live breaker_policy breaker_record \
+          breaker_shared
+policy += bulkhead_config bulkhead_info bulkhead_leases bulkhead_line bulkhead_policy bulkhead_shared
 policy += concurrency_policy keyed_table ratelimit_policy ratelimit_words throttle_policy
-policy += breaker_admin breaker_change breaker_config breaker_explain breaker_live breaker_policy \
-          breaker_record
-policy += bulkhead_config bulkhead_info bulkhead_line bulkhead_policy
 policy += hedge_policy
 drive  := cancel clock describe run seed testing
 http   := classify client client_calls client_core client_exchange client_job client_lane client_redirect client_request \
@@ -77,7 +80,7 @@ http   := classify client client_calls client_core client_exchange client_job cl
           response retry_after traceparent transfer
 
 core_lib := $(base:%=base/%) $(core:%=core/%) $(engine:%=engine/%) $(os:%=os/%) \
-            $(policy:%=policy/%) $(drive:%=drive/%)
+            $(shm:%=shm/%) $(policy:%=policy/%) $(drive:%=drive/%)
 core_objs := $(core_lib:%=$B/src/%.o)
 http_objs := $(http:%=$B/src/http/%.o)
 
@@ -112,6 +115,7 @@ help:
 ## make test                every test, the fuzz corpora replayed, check-layers, check-headers
 ## make demo                Black Friday: plain libcurl against holdfast, about 50 s
 ## make check-demo-fails    the bars of the demo must fail without policies, about 25 s
+## make check-model         spin walks every order of the steps on shared state, with kills; about 30 s
 ## make check-layers        includes against the layer table, purity of base, core and engine
 ## make check-headers       every public header alone, as C11 and as C++11
 ## make check-abi           exported functions: headers, version maps and libraries agree
@@ -187,7 +191,7 @@ $(replay_bins): $B/fuzz/%: $B/fuzz/%.o $(if $(filter fuzz,$(VARIANT)),,$B/fuzz/r
 	$(Q)$(CC) $(ldflags) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) \
 	  $(filter %.a,$^) $(sodium_libs) $(curl_libs) $(mockd_libs) -lm
 
-.PHONY: test examples demo check-demo-fails check-layers check-abi check-headers check-docs check-all
+.PHONY: test examples demo check-demo-fails check-layers check-abi check-headers check-docs check-all check-model
 test: check-layers check-headers check-docs check-abi $(test_bins) $(example_bins) $(replay_bins) $B/mockd
 	@sh tools/run_tests.sh $B $(tests)
 	@for f in $(fuzzers); do $B/fuzz/$$f fuzz/corpus/$$f || exit 1; done
@@ -207,6 +211,8 @@ bench-keep: $(bench_bin)
 check-demo-fails: $(demo_bin) $B/mockd
 	@sh tools/check_demo_fails.sh $(demo_bin) $B/mockd
 
+check-model:
+	@sh tools/check_model.sh $B
 check-layers: $B/libholdfast.a
 	@sh tools/check_layers.sh $B
 check-abi: $(libs)

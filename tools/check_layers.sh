@@ -12,7 +12,8 @@ allowed() {
     base)   echo 'base/' ;;
     core)   echo 'base/ own' ;;
     engine) echo 'base/ engine/' ;;
-    policy) echo 'base/ core/ engine/policy.h engine/pipeline.h policy/ os/' ;;
+    policy) echo 'base/ core/ engine/policy.h engine/pipeline.h policy/ os/ shm/region.h' ;;
+    shm)    echo 'base/ os/ shm/' ;;
     os)     echo 'base/ os/' ;;
     drive)  echo 'base/ engine/result.h engine/trunk.h os/ drive/' ;;
     http)   echo 'base/ engine/result.h engine/pipeline.h os/ drive/ http/' ;;

@@ -33,6 +33,7 @@ need_command cppcheck cppcheck
 need_command gcovr gcovr
 need_command valgrind valgrind
 need_command setarch util-linux
+need_command spin spin
 need_command patch patch
 
 if [ -z "$missing" ]; then

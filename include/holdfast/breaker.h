@@ -27,6 +27,7 @@
  */
 
 #include <holdfast/error.h>
+#include <holdfast/region.h>
 #include <holdfast/types.h>
 
 #ifdef __cplusplus
@@ -113,6 +114,11 @@ typedef struct hf_breaker_config {
                                       so that an open breaker begins with probes. */
     hf_breaker_on_change *on_change; /* Default NULL: none. */
     void *on_change_arg;             /* Default NULL. Must outlive the breaker. */
+    hf_region *region;               /* memory shared by processes in which the breaker lives, under its name: then
+                                      all of them must configure it alike, hf_breaker_reconfigure is
+                                      refused, the process that makes a change is the one that is told of it, and
+                                      failures that may be a process's own (HF_LOCAL) do not count. Kept by
+                                      reference. Default NULL: memory of this process. */
 } hf_breaker_config;
 
 /* A consistent picture of the breaker at one instant. */

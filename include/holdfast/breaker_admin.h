@@ -47,7 +47,7 @@ HF_API int hf_breaker_explain(hf_breaker *breaker, hf_breaker_explanation *out, 
  * `buckets` may be anything up to 10 or what it was; name, callback and its argument. initial_state is
  * not looked at.
  *
- * Errors:   HF_E_INVALID (the text names field, value and range); the old rules stay.
+ * Errors:   HF_E_INVALID (the text names field, value and range), HF_E_STATE (it lives in a region); the old rules stay.
  * Threads:  any thread; calls under way are not held up, each uses the old rules or the new.
  * Blocks:   for another hf_breaker_reconfigure of the same breaker.
  * Memory:   allocates nothing.

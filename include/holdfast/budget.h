@@ -21,6 +21,7 @@
  */
 
 #include <holdfast/error.h>
+#include <holdfast/region.h>
 #include <holdfast/types.h>
 
 #ifdef __cplusplus
@@ -42,6 +43,8 @@ typedef struct hf_budget_config {
     uint32_t kind;           /* hf_budget_kind. Default HF_BUDGET_BY_RATE. */
     uint32_t min_concurrent; /* by concurrency: retries at once whatever the traffic. Default 3. 0 to 10000. */
     hf_budget *parent;       /* asked after this one; both must grant. Kept. Default NULL. */
+    hf_region *region;       /* by rate: memory shared by processes in which the budget lives, under its name; all
+                                must configure it alike. Kept by reference. Default NULL: memory of this process. */
 } hf_budget_config;
 
 /* What hf_budget_snapshot tells. */

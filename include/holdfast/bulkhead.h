@@ -38,6 +38,7 @@
  */
 
 #include <holdfast/error.h>
+#include <holdfast/region.h>
 #include <holdfast/types.h>
 
 #ifdef __cplusplus
@@ -52,6 +53,8 @@ typedef enum hf_queue_discipline {
     HF_QUEUE_ADAPTIVE = 1 /* the same, but the newest in a line that does not drain */
 } hf_queue_discipline;
 
+#define HF_BULKHEAD_SHARED_MAX 1024 /* slots of a bulkhead in a region */
+
 typedef struct hf_bulkhead_config {
     uint32_t struct_size;               /* set by hf_bulkhead_config_init */
     uint32_t max_concurrent;            /* slots. Default 64. 0 (turns everything back) to 1000000. */
@@ -65,6 +68,11 @@ typedef struct hf_bulkhead_config {
                                            if max_wait_ms is not shorter. Default 5. 1 to 3600000. */
     uint32_t guaranteed[HF_PRIORITIES]; /* slots of each priority. Default 0. Each 0 to max_concurrent,
                                            all together too; needs max_waiting. */
+    int64_t slot_lease_ms;              /* in a region: a slot that was taken so long ago is freed if its process is
+                                           dead by then. Default 10000. 1 to 86400000. */
+    hf_region *region;                  /* memory shared by processes in which the slots are, under its name: at
+                                           most HF_BULKHEAD_SHARED_MAX, and no line. All must configure it alike.
+                                           Kept by reference. Default NULL: memory of this process. */
 } hf_bulkhead_config;
 
 /* What a bulkhead tells about itself. Fields may be appended. */
@@ -115,7 +123,7 @@ HF_API hf_policy *hf_bulkhead_policy(hf_bulkhead *bulkhead);
  * A smaller number takes effect as slots are given back: nothing waits, and nothing running is
  * disturbed.
  *
- * Errors:   HF_E_INVALID above 1000000.
+ * Errors:   HF_E_INVALID above 1000000; in a region, where it is for all processes, above max_concurrent.
  * Threads:  any thread; never blocks; runs the wake functions of the calls that get a slot.
  */
 HF_API int hf_bulkhead_resize(hf_bulkhead *bulkhead, uint32_t max_concurrent);

@@ -19,6 +19,7 @@
 #include <holdfast/hedge.h>
 #include <holdfast/pipeline.h>
 #include <holdfast/ratelimit.h>
+#include <holdfast/region.h>
 #include <holdfast/result.h>
 #include <holdfast/retry.h>
 #include <holdfast/run.h>

@@ -31,6 +31,7 @@
  */
 
 #include <holdfast/error.h>
+#include <holdfast/region.h>
 #include <holdfast/types.h>
 
 #ifdef __cplusplus
@@ -82,6 +83,9 @@ typedef struct hf_rate_limit_config {
     uint32_t reserved;           /* 0 */
     hf_rate_on_evict *on_evict;  /* called with no lock held by the thread that needed the room. Default NULL. */
     void *on_evict_arg;          /* Default NULL. */
+    hf_region *region;           /* memory shared by processes in which the limit lives, under its name; all must
+                                    configure it alike, and without keys. Kept by reference.
+                                    Default NULL: memory of this process. */
 } hf_rate_limit_config;
 
 /* What hf_rate_limit_take gives. The layout is frozen. */

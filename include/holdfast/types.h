@@ -60,12 +60,15 @@ typedef enum hf_kind {
 #define HF_RETRYABLE 0x1u /* another attempt may be made: safe to repeat, and it may help */
 #define HF_SLOW 0x2u      /* counts as slow whatever time it took */
 #define HF_COMMITTED 0x4u /* part of the result already went to the caller: no retry, no fallback */
+#define HF_LOCAL \
+    0x8u /* may be this process's own fault (its name server, its route): breakers that processes
+                             share do not count it */
 
 /* hf_outcome is what one attempt came to. Build it with the functions below, then adjust fields.
  * The layout is frozen. */
 typedef struct hf_outcome {
     int32_t kind;           /* hf_kind */
-    uint32_t flags;         /* HF_RETRYABLE, HF_SLOW, HF_COMMITTED */
+    uint32_t flags;         /* HF_RETRYABLE, HF_SLOW, HF_COMMITTED, HF_LOCAL */
     int32_t code;           /* yours: an errno, an HTTP status, a CURLcode; never interpreted */
     uint32_t resends;       /* further sends made below this attempt, unseen by the engine; each is
                                charged to the retry budget */

@@ -263,6 +263,12 @@ static hf_curl_rule failed_rule(const struct hf__rules *rules, const struct hf__
     return rule;
 }
 
+/* Can it be this process alone that cannot look a name up or find a route? */
+static bool may_be_ours(const struct hf__ending *e) {
+    return e->code == CURLE_COULDNT_RESOLVE_HOST || e->code == CURLE_COULDNT_RESOLVE_PROXY ||
+           (e->code == CURLE_COULDNT_CONNECT && (e->os_errno == ENETUNREACH || e->os_errno == ENETDOWN));
+}
+
 hf_outcome hf__classify(const struct hf__rules *rules, const struct hf__ending *e) {
     hf_curl_rule by_status = hf__status_rule(rules, e->status);
     hf_outcome outcome = {.code = e->code == CURLE_OK ? (int32_t)e->status : (int32_t)e->code};
@@ -281,6 +287,7 @@ hf_outcome hf__classify(const struct hf__rules *rules, const struct hf__ending *
         }
     }
     if (again) outcome.flags |= HF_RETRYABLE;
+    if (may_be_ours(e)) outcome.flags |= HF_LOCAL;
     if (e->has_hint && e->status != 0 && (by_status.flags & HF_CURL_HINT)) outcome.retry_after_ns = e->hint_ns;
     return outcome;
 }

@@ -86,6 +86,11 @@ static void clear_clean(hf_breaker *b) {
 int hf_breaker_reconfigure(hf_breaker *breaker, const hf_breaker_config *config, hf_error *error) {
     hf_breaker_config chosen;
     hf_breaker_config_init(&chosen);
+    if (breaker->region != NULL) {
+        return hf__error_set(error, HF_E_STATE,
+                             "breaker \"%s\" lives in a region, where all processes must have the same rules",
+                             breaker->base.name);
+    }
     int rc = hf__config_copy("breaker", breaker->base.name, &chosen, sizeof chosen, config, error);
     if (rc == 0) rc = hf__breaker_config_check(breaker->base.name, &chosen, error);
     if (rc == 0) rc = check_fixed(breaker, &chosen, error);

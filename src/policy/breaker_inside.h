@@ -42,6 +42,7 @@
 struct hf_breaker {
     hf_policy base;
     struct hf__breaker_state *state;
+    hf_region *region;              /* where the state is; NULL: behind this handle */
     struct hf__breaker_shape shape; /* fixed, like width_ns */
     int64_t width_ns;               /* of a bucket; 0 by calls */
     hf_breaker_on_change *on_change;
@@ -95,6 +96,17 @@ void hf__breaker_decide(hf_breaker *b, const struct hf__breaker_rules *rules, hf
 /* Opens, or tells in metrics-only, if the window says so under the stretch of operation of `ticket`. */
 void hf__breaker_judge_window(hf_breaker *b, const struct hf__breaker_rules *rules, uint64_t ticket, hf_time now,
                               int64_t hint_ns, uint64_t *rng);
+
+/* ---- breaker_shared.c: breakers in a region ---- */
+
+struct hf__region_rule;
+#define HF__BREAKER_SHARED_FIELDS 17
+
+/* What processes that share a breaker must agree on. */
+void hf__breaker_shared_rules(const hf_breaker_config *config, struct hf__region_rule *out);
+
+/* The same backwards, for those who look at a region from outside. */
+void hf__breaker_config_of(hf_breaker_config *config, const uint64_t *rules);
 
 /* ---- breaker_config.c ---- */
 

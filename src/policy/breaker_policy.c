@@ -8,6 +8,7 @@
 #include "core/breaker_probe.h"
 #include "os/must.h"
 #include "policy/config_check.h"
+#include "shm/region.h"
 
 #include <stdlib.h>
 
@@ -111,7 +112,8 @@ static int breaker_admit(hf_policy *policy, struct hf_frame *frame, struct hf_x 
 /* The verdict on one result: its kind, and whether it was slow. The caller's own deadline says nothing
  * about the dependency when it left less time than a call that is not slow may take; nor does whatever came
  * out of a pass that never reached it: a rejection, an end in a queue, a fallback's answer to these. */
-static int32_t judge(int64_t slow_call_ns, const struct ticket *ticket, const struct hf_x *x, bool *out_slow) {
+static int32_t judge(const hf_breaker *b, int64_t slow_call_ns, const struct ticket *ticket, const struct hf_x *x,
+                     bool *out_slow) {
     *out_slow = false;
     if (x->attempts == ticket->attempts) return HF_NEUTRAL;
     /* Admitted without a time: the rule was set meanwhile, and is for those that come after. */
@@ -119,6 +121,8 @@ static int32_t judge(int64_t slow_call_ns, const struct ticket *ticket, const st
     bool long_enough = measured && hf__left(x->now, ticket->admitted_at) >= slow_call_ns;
     *out_slow = (x->outcome.flags & HF_SLOW) || long_enough;
     if (x->reason == HF_REASON_DEADLINE && measured && !long_enough) return HF_NEUTRAL;
+    /* One process without descriptors or name server must not open the breaker of all. */
+    if (b->region != NULL && (x->outcome.flags & HF_LOCAL)) return HF_NEUTRAL;
     return x->outcome.kind;
 }
 
@@ -144,7 +148,7 @@ static int breaker_settle(hf_policy *policy, struct hf_frame *frame, struct hf_x
     struct hf__control admitted = hf__control_unpack(ticket->control);
     struct hf__breaker_rules rules = hf__breaker_live_read(&b->rules);
     bool slow;
-    int32_t kind = judge(rules.slow_call_ns, ticket, x, &slow);
+    int32_t kind = judge(b, rules.slow_call_ns, ticket, x, &slow);
     if (ticket->slot < HF_BREAKER_PROBES_MAX) {
         settle_probe(b, &rules, ticket, kind, slow, x);
         return HF__PASS;
@@ -185,6 +189,7 @@ static void breaker_tell(const hf_policy *policy, struct hf__facts *facts) {
 
 static void breaker_destroy(hf_policy *policy) {
     pthread_mutex_destroy(&breaker_of(policy)->reconfigure);
+    hf__region_unref(breaker_of(policy)->region);
     free(policy);
 }
 
@@ -208,6 +213,44 @@ static void *after(hf_breaker *b) {
     return (char *)(b + 1) + (line - end % line) % line;
 }
 
+/* Puts a new state, which is zero (closed, generation 0, an empty window), into its initial state. */
+struct initial {
+    hf_breaker *breaker;
+    const hf_breaker_config *config;
+};
+
+static void begin_state(void *state, void *arg) {
+    const struct initial *initial = arg;
+    const hf_breaker_config *c = initial->config;
+    hf_breaker *b = initial->breaker;
+    b->state = state;
+    if (c->initial_state == HF_BREAKER_CLOSED) return;
+    struct hf__breaker_rules rules = hf__breaker_rules_of(c);
+    uint64_t word;
+    bool known = hf__control_set(0, (hf_breaker_state)c->initial_state, &rules.open, c->initial_at, &word);
+    HF_MUST(known);
+    hf__breaker_reset_window(b, hf__control_unpack(word).generation, c->initial_at);
+    atomic_store_explicit(&b->state->control, word, memory_order_release); /* (M1) */
+}
+
+/* Finds the state in the region, or makes one: there, or behind the handle. */
+static int house_state(hf_breaker *b, const hf_breaker_config *c, hf_error *error) {
+    struct initial initial = {b, c};
+    struct hf__region_rule rules[HF__BREAKER_SHARED_FIELDS];
+    hf__breaker_shared_rules(c, rules);
+    struct hf__region_want want = {.kind = HF__REGION_BREAKER,
+                                   .name = b->base.name,
+                                   .rules = rules,
+                                   .rule_count = HF__BREAKER_SHARED_FIELDS,
+                                   .bytes = hf__breaker_state_bytes(&b->shape),
+                                   .begin = begin_state,
+                                   .begin_arg = &initial};
+    void *state;
+    int rc = hf__region_house(c->region, &want, after(b), &state, &b->region, error);
+    b->state = state;
+    return rc;
+}
+
 static void begin(hf_breaker *b, const hf_breaker_config *c) {
     struct hf__breaker_rules rules = hf__breaker_rules_of(c);
     b->width_ns = hf__breaker_width_ns(c);
@@ -217,13 +260,6 @@ static void begin(hf_breaker *b, const hf_breaker_config *c) {
     hf__breaker_use(b, &rules);
     if (rules.slow_call_ns == HF_NEVER) b->base.traits = HF__ADMITS_TIMELESS;
     if (rules.slow_call_ns == HF_NEVER && c->window_kind == HF_BREAKER_BY_CALLS) b->base.traits |= HF__SETTLES_TIMELESS;
-    b->state = after(b); /* zero: closed, generation 0, an empty window */
-    if (c->initial_state == HF_BREAKER_CLOSED) return;
-    uint64_t word;
-    bool known = hf__control_set(0, (hf_breaker_state)c->initial_state, &rules.open, c->initial_at, &word);
-    HF_MUST(known);
-    hf__breaker_reset_window(b, hf__control_unpack(word).generation, c->initial_at);
-    atomic_store_explicit(&b->state->control, word, memory_order_release); /* (M1) */
 }
 
 int hf_breaker_new(hf_breaker **out_breaker, const char *name, const hf_breaker_config *config, hf_error *error) {
@@ -243,8 +279,14 @@ int hf_breaker_new(hf_breaker **out_breaker, const char *name, const hf_breaker_
     size_t bytes = sizeof(hf_breaker) + _Alignof(struct hf__breaker_state) + hf__breaker_state_bytes(&shape);
     rc = hf__policy_alloc(&made, bytes, &breaker_ops, name, error);
     if (rc < 0) return rc;
-    *out_breaker = made;
-    (*out_breaker)->shape = shape;
-    begin(*out_breaker, &chosen);
+    hf_breaker *b = made;
+    b->shape = shape;
+    begin(b, &chosen);
+    rc = house_state(b, &chosen, error);
+    if (rc < 0) {
+        hf_breaker_free(b);
+        return rc;
+    }
+    *out_breaker = b;
     return 0;
 }

@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "core/budget.h"
 #include "policy/config_check.h"
+#include "shm/region.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,13 +15,15 @@
 struct hf_budget {
     hf_policy base; /* for name and reference count; a budget is no member of a pipeline */
     struct hf__budget_rules rules;
-    hf_budget *parent; /* NULL: none */
-    _Atomic uint64_t word;
-    _Atomic uint64_t granted, denied, denied_by_parent;
+    hf_budget *parent;              /* NULL: none */
+    struct hf__budget_state *state; /* `own`, or in the region */
+    hf_region *region;
+    struct hf__budget_state own;
 };
 
 static void budget_destroy(hf_policy *policy) {
     hf_budget_free(((hf_budget *)(void *)policy)->parent);
+    hf__region_unref(((hf_budget *)(void *)policy)->region);
     free(policy);
 }
 
@@ -51,6 +54,27 @@ static int check(const char *name, const hf_budget_config *c, hf_error *error) {
                              error);
     }
     if (rc == 0) rc = hf__check_range("budget", name, "min_concurrent", c->min_concurrent, 0, 10000, 0, NULL, error);
+    if (rc == 0 && c->region != NULL && c->kind == HF_BUDGET_BY_CONCURRENCY) {
+        rc = hf__error_set(
+            error, HF_E_INVALID,
+            "budget \"%s\": kind is by concurrency, expected by rate in a region: what a process that dies "
+            "had under way would be counted for ever",
+            name);
+    }
+    return rc;
+}
+
+static int house(hf_budget *budget, const hf_budget_config *c, hf_error *error) {
+    const struct hf__region_rule rules[] = {
+        {"ratio_ppm", c->ratio_ppm}, {"min_per_second", c->min_per_second}, {"burst", c->burst}};
+    struct hf__region_want want = {.kind = HF__REGION_BUDGET,
+                                   .name = budget->base.name,
+                                   .rules = rules,
+                                   .rule_count = sizeof rules / sizeof rules[0],
+                                   .bytes = sizeof(struct hf__budget_state)};
+    void *state;
+    int rc = hf__region_house(c->region, &want, &budget->own, &state, &budget->region, error);
+    budget->state = state;
     return rc;
 }
 
@@ -63,6 +87,7 @@ int hf_budget_new(hf_budget **out_budget, const char *name, const hf_budget_conf
     if (made == NULL) return rc;
     rc = hf__config_copy("budget", name, &chosen, sizeof chosen, config, error);
     if (rc == 0) rc = check(name, &chosen, error);
+    if (rc == 0) rc = house(made, &chosen, error);
     if (rc < 0) {
         free(made);
         return rc;
@@ -87,10 +112,13 @@ static bool by_concurrency(const hf_budget *budget) { return budget->rules.kind 
 static void count(_Atomic uint64_t *counter) { atomic_fetch_add_explicit(counter, 1, memory_order_relaxed); }
 
 static bool swap(hf_budget *budget, uint64_t *seen, uint64_t next) {
-    return atomic_compare_exchange_weak_explicit(&budget->word, seen, next, memory_order_relaxed, memory_order_relaxed);
+    return atomic_compare_exchange_weak_explicit(&budget->state->word, seen, next, memory_order_relaxed,
+                                                 memory_order_relaxed);
 }
 
-static uint64_t load(const hf_budget *budget) { return atomic_load_explicit(&budget->word, memory_order_relaxed); }
+static uint64_t load(const hf_budget *budget) {
+    return atomic_load_explicit(&budget->state->word, memory_order_relaxed);
+}
 
 static void move(hf_budget *budget, int32_t calls, int32_t retries) {
     uint64_t seen = load(budget);
@@ -157,15 +185,15 @@ void hf__budget_end(hf_budget *budget) {
  * given back: an extra attempt less, never one too many. */
 bool hf__budget_take(hf_budget *budget, hf_time now) {
     if (!budget->rules.unlimited && !take(budget, now)) {
-        count(&budget->denied);
+        count(&budget->state->denied);
         return false;
     }
     if (budget->parent != NULL && !hf__budget_take(budget->parent, now)) {
         if (!budget->rules.unlimited) settle(budget, false);
-        count(&budget->denied_by_parent);
+        count(&budget->state->denied_by_parent);
         return false;
     }
-    count(&budget->granted);
+    count(&budget->state->granted);
     return true;
 }
 
@@ -197,8 +225,8 @@ uint32_t hf_budget_available(const hf_budget *budget, hf_time now) {
 }
 
 uint64_t hf_budget_denied(const hf_budget *budget) {
-    return atomic_load_explicit(&budget->denied, memory_order_relaxed) +
-           atomic_load_explicit(&budget->denied_by_parent, memory_order_relaxed);
+    return atomic_load_explicit(&budget->state->denied, memory_order_relaxed) +
+           atomic_load_explicit(&budget->state->denied_by_parent, memory_order_relaxed);
 }
 
 int hf_budget_snapshot(const hf_budget *budget, hf_budget_info *out_info, hf_time now) {
@@ -208,9 +236,9 @@ int hf_budget_snapshot(const hf_budget *budget, hf_budget_info *out_info, hf_tim
     info.available = hf_budget_available(budget, now);
     info.calls = by_concurrency(budget) ? hf__budget_calls(word) : 0;
     info.retries = by_concurrency(budget) ? hf__budget_retries(word) : 0;
-    info.granted = atomic_load_explicit(&budget->granted, memory_order_relaxed);
-    info.denied = atomic_load_explicit(&budget->denied, memory_order_relaxed);
-    info.denied_by_parent = atomic_load_explicit(&budget->denied_by_parent, memory_order_relaxed);
+    info.granted = atomic_load_explicit(&budget->state->granted, memory_order_relaxed);
+    info.denied = atomic_load_explicit(&budget->state->denied, memory_order_relaxed);
+    info.denied_by_parent = atomic_load_explicit(&budget->state->denied_by_parent, memory_order_relaxed);
     memcpy(out_info, &info, info.struct_size);
     return 0;
 }

@@ -7,6 +7,14 @@
 
 #include <holdfast/budget.h>
 
+#include <stdatomic.h>
+
+/* What calls share: flat, zero is a full budget. */
+struct hf__budget_state {
+    _Atomic uint64_t word;
+    _Atomic uint64_t granted, denied, denied_by_parent;
+};
+
 hf_budget *hf__budget_ref(hf_budget *budget);
 
 /* A call begins. Its end must be told to a budget that counts what is under way, itself or above. */

@@ -3,20 +3,28 @@
 #include "base/num.h"
 #include "policy/bulkhead_inside.h"
 
-uint32_t hf_bulkhead_in_flight(const hf_bulkhead *bulkhead) { return hf__bulkhead_taken(hf__bulkhead_look(bulkhead)); }
+static bool shared(const hf_bulkhead *b) { return b->leases.region != NULL; }
+
+static uint32_t limit_of(const hf_bulkhead *b) {
+    return shared(b) ? hf__leases_limit(&b->leases) : hf__bulkhead_limit(hf__bulkhead_look(b));
+}
+
+uint32_t hf_bulkhead_in_flight(const hf_bulkhead *bulkhead) {
+    return shared(bulkhead) ? hf__leases_taken(&bulkhead->leases) : hf__bulkhead_taken(hf__bulkhead_look(bulkhead));
+}
 
 uint32_t hf_bulkhead_waiting(const hf_bulkhead *bulkhead) { return hf__bulkhead_waiting(hf__bulkhead_look(bulkhead)); }
 
 uint64_t hf_bulkhead_rejected(const hf_bulkhead *bulkhead) {
-    return atomic_load_explicit(&bulkhead->rejected, memory_order_relaxed);
+    const _Atomic uint64_t *rejected = shared(bulkhead) ? &bulkhead->leases.state->rejected : &bulkhead->rejected;
+    return atomic_load_explicit(rejected, memory_order_relaxed);
 }
 
 int hf_bulkhead_snapshot(hf_bulkhead *bulkhead, hf_bulkhead_info *out_info) {
     if (out_info->struct_size < sizeof *out_info) return HF_E_INVALID;
-    uint64_t word = hf__bulkhead_look(bulkhead);
-    out_info->max_concurrent = hf__bulkhead_limit(word);
-    out_info->in_flight = hf__bulkhead_taken(word);
-    out_info->waiting = hf__bulkhead_waiting(word);
+    out_info->max_concurrent = limit_of(bulkhead);
+    out_info->in_flight = hf_bulkhead_in_flight(bulkhead);
+    out_info->waiting = hf_bulkhead_waiting(bulkhead);
     out_info->rejected = hf_bulkhead_rejected(bulkhead);
     out_info->timed_out = atomic_load_explicit(&bulkhead->timed_out, memory_order_relaxed);
     out_info->shed = atomic_load_explicit(&bulkhead->shed, memory_order_relaxed);
@@ -49,7 +57,7 @@ int hf_bulkhead_line(hf_bulkhead *bulkhead, const void *tag, hf_line_place *out_
 int hf_bulkhead_end_of_line(hf_bulkhead *bulkhead, uint32_t priority, hf_line_place *out_place) {
     if (out_place->struct_size < sizeof *out_place || priority >= HF_PRIORITIES) return HF_E_INVALID;
     const struct hf__line *line = &bulkhead->locked.line;
-    uint64_t word = hf__bulkhead_look(bulkhead), unused;
+    bool free_slot = hf_bulkhead_in_flight(bulkhead) < limit_of(bulkhead) && hf_bulkhead_waiting(bulkhead) == 0;
     struct hf__owed owed = hf__bulkhead_owed(bulkhead);
     hf__bulkhead_lock(bulkhead);
     uint32_t before = hf__line_before_newcomer(line, priority);
@@ -59,7 +67,7 @@ int hf_bulkhead_end_of_line(hf_bulkhead *bulkhead, uint32_t priority, hf_line_pl
     fill_locked(bulkhead, room ? before : bulkhead->max_waiting, out_place);
     hf__bulkhead_unlock(bulkhead);
     if (!room) out_place->estimate_ns = HF_NEVER;
-    if (!hf__bulkhead_take(word, &unused)) return 0;
+    if (!free_slot) return 0;
     out_place->place = 0;
     out_place->estimate_ns = 0;
     return 0;

@@ -6,6 +6,7 @@
 
 #include "core/bulkhead.h"
 #include "os/must.h"
+#include "policy/bulkhead_leases.h"
 #include "policy/bulkhead_line.h"
 
 #include <holdfast/bulkhead.h>
@@ -41,6 +42,7 @@ struct hf_bulkhead {
         hf_time granted_at; /* the last grant in this time */
         int64_t pace_ns;    /* from one grant to the next while somebody waits, on average; 0: not known */
     } locked;
+    struct hf__leases leases; /* instead of all this when leases.region is not NULL: bulkhead_shared.c */
 };
 
 static inline void hf__bulkhead_lock(hf_bulkhead *b) { HF_MUST(pthread_mutex_lock(&b->mutex) == 0); }
@@ -53,6 +55,9 @@ static inline uint64_t hf__bulkhead_look(const hf_bulkhead *b) {
 struct hf__owed hf__bulkhead_owed(const hf_bulkhead *b);
 
 #define HF__BULKHEAD_LONGEST_WAIT_MS 3600000
+
+/* bulkhead_shared.c: moves a new bulkhead into the region of its configuration, if there is one and it may. */
+int hf__bulkhead_house(hf_bulkhead *bulkhead, const hf_bulkhead_config *config, hf_error *error);
 
 /* Writes a sentence for the first field that is out of its range. */
 int hf__bulkhead_check(const char *name, const hf_bulkhead_config *config, hf_error *error);

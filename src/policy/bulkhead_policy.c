@@ -285,6 +285,11 @@ int hf_bulkhead_new(hf_bulkhead **out_bulkhead, const char *name, const hf_bulkh
         return rc;
     }
     begin(b, &chosen);
+    rc = hf__bulkhead_house(b, &chosen, error);
+    if (rc < 0) {
+        hf_bulkhead_free(b);
+        return rc;
+    }
     *out_bulkhead = b;
     return 0;
 }
@@ -295,6 +300,11 @@ hf_policy *hf_bulkhead_policy(hf_bulkhead *bulkhead) { return bulkhead == NULL ?
 
 int hf_bulkhead_resize(hf_bulkhead *bulkhead, uint32_t max_concurrent) {
     if (max_concurrent > HF__BULKHEAD_MAX) return HF_E_INVALID;
+    if (bulkhead->leases.region != NULL) {
+        if (max_concurrent > bulkhead->leases.capacity) return HF_E_INVALID;
+        hf__leases_resize(&bulkhead->leases, max_concurrent);
+        return 0;
+    }
     uint64_t seen = hf__bulkhead_look(bulkhead), next;
     do next = hf__bulkhead_resize(seen, max_concurrent);
     while (!exchange(bulkhead, &seen, next));

@@ -8,6 +8,7 @@
 #include "policy/config_check.h"
 #include "policy/keyed_table.h"
 #include "policy/ratelimit_words.h"
+#include "shm/region.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -17,7 +18,9 @@
  * the lock of its shard; both decide with the same functions. Counters are relaxed: they publish nothing. */
 struct hf_rate_limit {
     hf_policy base;
-    struct hf__rate_words words;
+    struct hf__rate_words *words; /* `own`, or in the region */
+    hf_region *region;
+    struct hf__rate_words own;
     struct hf__keyed_table *keys; /* NULL: one limit for all */
     int64_t max_wait_ns;
     uint32_t phase_ppm; /* drawn, if it was to be random */
@@ -32,10 +35,10 @@ struct hf_rate_limit {
 /* ---- keys ---- */
 
 static uint32_t load_rules(const hf_rate_limit *limit, uint64_t *out) {
-    for (uint32_t i = 0; i < limit->words.count; i++) {
-        out[i] = atomic_load_explicit(&limit->words.rules[i], memory_order_relaxed);
+    for (uint32_t i = 0; i < hf__rate_words_count(limit->words); i++) {
+        out[i] = atomic_load_explicit(&limit->words->rules[i], memory_order_relaxed);
     }
-    return limit->words.count;
+    return hf__rate_words_count(limit->words);
 }
 
 /* What the first permits shift the refill by, to tell instances apart. */
@@ -48,7 +51,7 @@ static void tell_eviction(hf_rate_limit *limit, const struct hf__keyed_slot *slo
     if (limit->on_evict == NULL) return;
     hf_rate_eviction event = {
         .struct_size = (uint32_t)sizeof event, .limit = limit->base.name, .for_key = key, .evictions = evictions};
-    for (uint32_t i = 0; i < limit->words.count; i++) {
+    for (uint32_t i = 0; i < hf__rate_words_count(limit->words); i++) {
         event.forgotten_ns = hf__max(event.forgotten_ns, hf__left(slot->lost[i], now));
     }
     limit->on_evict(limit->on_evict_arg, &event);
@@ -117,8 +120,8 @@ static void rescale_key(void *arg, int64_t *numbers) {
 
 /* Are these more permits than can ever be there at once? */
 static bool beyond_burst(const hf_rate_limit *limit, uint32_t weight) {
-    for (uint32_t i = 0; i < limit->words.count; i++) {
-        uint64_t rules = atomic_load_explicit(&limit->words.rules[i], memory_order_relaxed);
+    for (uint32_t i = 0; i < hf__rate_words_count(limit->words); i++) {
+        uint64_t rules = atomic_load_explicit(&limit->words->rules[i], memory_order_relaxed);
         if (weight > hf__rate_burst(rules)) return true;
     }
     return false;
@@ -133,11 +136,11 @@ static bool take(hf_rate_limit *limit, const char *key, uint32_t weight, hf_time
     } else if (limit->keys != NULL) {
         taken = keyed_take(limit, key, weight, wait_until, now, out_taken, out_at);
     } else {
-        taken = hf__rate_words_take(&limit->words, now, weight, wait_until, out_taken, out_at, &first);
+        taken = hf__rate_words_take(limit->words, now, weight, wait_until, out_taken, out_at, &first);
     }
-    for (uint32_t i = 0; first && limit->phase_ppm > 0 && i < limit->words.count; i++) {
-        uint64_t rules = atomic_load_explicit(&limit->words.rules[i], memory_order_relaxed);
-        hf__rate_words_delay(&limit->words, i, phase_of(limit, rules), now);
+    for (uint32_t i = 0; first && limit->phase_ppm > 0 && i < hf__rate_words_count(limit->words); i++) {
+        uint64_t rules = atomic_load_explicit(&limit->words->rules[i], memory_order_relaxed);
+        hf__rate_words_delay(limit->words, i, phase_of(limit, rules), now);
     }
     if (!taken) atomic_fetch_add_explicit(&limit->rejected, 1, memory_order_relaxed);
     return taken;
@@ -145,7 +148,7 @@ static bool take(hf_rate_limit *limit, const char *key, uint32_t weight, hf_time
 
 static bool refund(hf_rate_limit *limit, const char *key, uint32_t weight, hf_time now, const int64_t *taken) {
     if (limit->keys != NULL) return keyed_refund(limit, key, weight, taken);
-    return hf__rate_words_refund(&limit->words, now, weight, taken);
+    return hf__rate_words_refund(limit->words, now, weight, taken);
 }
 
 static const char *key_or_none(const char *key) { return key == NULL ? "" : key; }
@@ -167,12 +170,12 @@ bool hf_rate_limit_refund(hf_rate_limit *limit, const hf_rate_ticket *ticket, co
 
 void hf_rate_limit_drain(hf_rate_limit *limit, const char *key, hf_time until, hf_time now) {
     if (limit->keys != NULL) keyed_drain(limit, key_or_none(key), until, now);
-    else hf__rate_words_drain(&limit->words, until, now);
+    else hf__rate_words_drain(limit->words, until, now);
 }
 
 int64_t hf_rate_limit_available(const hf_rate_limit *limit, const char *key, hf_time now) {
     if (limit->keys != NULL) return keyed_available(limit, key_or_none(key), now);
-    return hf__rate_words_available(&limit->words, now);
+    return hf__rate_words_available(limit->words, now);
 }
 
 uint64_t hf_rate_limit_rejected(const hf_rate_limit *limit) {
@@ -229,7 +232,7 @@ static int rate_settle(hf_policy *policy, struct hf_frame *frame, struct hf_x *x
     if (x->rejected && state_of(frame)->at != 0) {
         (void)refund(limit, x->caller->key, x->caller->weight, x->now, state_of(frame)->taken);
     } else if (!x->rejected && limit->drain_on_throttled && x->outcome.kind == HF_THROTTLED) {
-        uint64_t rules = atomic_load_explicit(&limit->words.rules[0], memory_order_relaxed);
+        uint64_t rules = atomic_load_explicit(&limit->words->rules[0], memory_order_relaxed);
         int64_t hint = x->outcome.retry_after_ns > 0 ? x->outcome.retry_after_ns : hf__rate_interval(rules);
         hf_rate_limit_drain(limit, x->caller->key, hf__add(x->now, hint), x->now);
     }
@@ -238,6 +241,7 @@ static int rate_settle(hf_policy *policy, struct hf_frame *frame, struct hf_x *x
 
 static void rate_destroy(hf_policy *policy) {
     hf__keyed_table_free(limit_of(policy)->keys);
+    hf__region_unref(limit_of(policy)->region);
     free(policy);
 }
 
@@ -287,12 +291,44 @@ static int check(const char *name, const hf_rate_limit_config *c, hf_error *erro
                              "HF_RATE_PHASE_RANDOM", error);
     }
     if (rc == 0) rc = hf__check_range("rate limit", name, "max_keys", c->max_keys, 0, HF_RATE_KEYS_MAX, 0, NULL, error);
+    if (rc == 0 && c->max_keys > 0 && c->region != NULL) {
+        rc = hf__error_set(error, HF_E_INVALID, "rate limit \"%s\": max_keys is %lu, expected 0 in a region", name,
+                           (unsigned long)c->max_keys);
+    }
     return rc;
 }
 
-static int fill(hf_rate_limit *limit, const hf_rate_limit_config *c, hf_error *error) {
-    limit->words.count = c->tiers;
-    for (uint32_t i = 0; i < c->tiers; i++) atomic_init(&limit->words.rules[i], hf__rate_rules(&c->tier[i]));
+static void begin_words(void *state, void *arg) {
+    const hf_rate_limit_config *c = arg;
+    struct hf__rate_words *words = state;
+    words->count = c->tiers;
+    for (uint32_t i = 0; i < c->tiers; i++) atomic_init(&words->rules[i], hf__rate_rules(&c->tier[i]));
+}
+
+static int house(hf_rate_limit *limit, hf_rate_limit_config *c, hf_error *error) {
+    struct hf__region_rule rules[1 + 3 * HF_RATE_TIERS_MAX] = {{"tiers", c->tiers}};
+    uint32_t count = 1;
+    for (uint32_t i = 0; i < c->tiers; i++) {
+        rules[count++] = (struct hf__region_rule){"permits", c->tier[i].permits};
+        rules[count++] = (struct hf__region_rule){"burst", c->tier[i].burst};
+        rules[count++] = (struct hf__region_rule){"period_ms", (uint64_t)c->tier[i].period_ms};
+    }
+    struct hf__region_want want = {.kind = HF__REGION_RATE_LIMIT,
+                                   .name = limit->base.name,
+                                   .rules = rules,
+                                   .rule_count = count,
+                                   .bytes = sizeof(struct hf__rate_words),
+                                   .begin = begin_words,
+                                   .begin_arg = c};
+    void *state;
+    int rc = hf__region_house(c->region, &want, &limit->own, &state, &limit->region, error);
+    limit->words = state;
+    return rc;
+}
+
+static int fill(hf_rate_limit *limit, hf_rate_limit_config *c, hf_error *error) {
+    int rc = house(limit, c, error);
+    if (rc < 0) return rc;
     limit->max_wait_ns = hf__ms_to_ns(c->max_wait_ms);
     limit->drain_on_throttled = c->drain_on_throttled != 0;
     limit->phase_ppm =
@@ -302,6 +338,7 @@ static int fill(hf_rate_limit *limit, const hf_rate_limit_config *c, hf_error *e
     if (c->max_keys == 0) return 0;
     limit->keys = hf__keyed_table_new(c->max_keys, c->tiers);
     if (limit->keys != NULL) return 0;
+    hf__region_unref(limit->region);
     return hf__error_set(error, HF_E_NOMEM, "rate limit \"%s\": no memory, or no random secret, for %lu keys",
                          limit->base.name, (unsigned long)c->max_keys);
 }
@@ -331,16 +368,17 @@ hf_policy *hf_rate_limit_policy(hf_rate_limit *limit) { return limit == NULL ? N
 
 int hf_rate_limit_set(hf_rate_limit *limit, uint32_t index, const hf_rate_tier *tier, hf_time now, hf_error *error) {
     const char *name = limit->base.name;
-    int rc = hf__check_range("rate limit", name, "index", index, 0, (int64_t)limit->words.count - 1, 0, NULL, error);
+    int rc = hf__check_range("rate limit", name, "index", index, 0, (int64_t)hf__rate_words_count(limit->words) - 1, 0,
+                             NULL, error);
     if (rc == 0) rc = check_tier(name, tier, error);
     if (rc < 0) return rc;
     uint64_t rules = hf__rate_rules(tier);
     if (limit->keys == NULL) {
-        hf__rate_words_set(&limit->words, index, rules, now);
+        hf__rate_words_set(limit->words, index, rules, now);
         return 0;
     }
     struct rescale change = {.index = index, .to = rules, .now = now};
-    change.from = atomic_exchange_explicit(&limit->words.rules[index], rules, memory_order_relaxed);
+    change.from = atomic_exchange_explicit(&limit->words->rules[index], rules, memory_order_relaxed);
     hf__keyed_each(limit->keys, rescale_key, &change);
     return 0;
 }

@@ -14,7 +14,7 @@ static uint64_t rules_of(const struct hf__rate_words *words, uint32_t i) {
 }
 
 static void load_rules(const struct hf__rate_words *words, uint64_t *out) {
-    for (uint32_t i = 0; i < words->count; i++) {
+    for (uint32_t i = 0; i < hf__rate_words_count(words); i++) {
         out[i] = rules_of(words, i);
     }
 }
@@ -25,10 +25,10 @@ static void load_rules(const struct hf__rate_words *words, uint64_t *out) {
  * moved a word on or saw that somebody else did. */
 static void catch_up(struct hf__rate_words *words, const uint64_t *rules, int64_t now, struct hf__tiers *out) {
     uint32_t i = 0;
-    while (i < words->count) {
+    while (i < hf__rate_words_count(words)) {
         if (i == 0) {
             out->head = load(&words->head);
-            for (uint32_t j = 0; j < words->count; j++) out->tier[j] = load(&words->tier[j]);
+            for (uint32_t j = 0; j < hf__rate_words_count(words); j++) out->tier[j] = load(&words->tier[j]);
         }
         int state = hf__tiers_state(out, i);
         if (state == 1) {
@@ -37,7 +37,7 @@ static void catch_up(struct hf__rate_words *words, const uint64_t *rules, int64_
         }
         uint64_t seen = out->tier[i];
         if (state == 0) {
-            (void)swap(&words->tier[i], &seen, hf__tiers_fold(out, rules, words->count, i, now));
+            (void)swap(&words->tier[i], &seen, hf__tiers_fold(out, rules, hf__rate_words_count(words), i, now));
         } else if (load(&words->head) == out->head) {
             /* No interleaving leaves this: foreign bytes in shared memory, mended rather than believed. */
             (void)swap(&words->tier[i], &seen, hf__tiers_mend(out, i));
@@ -52,7 +52,9 @@ static bool tiers_take(struct hf__rate_words *words, const uint64_t *rules, int6
     uint64_t next, seen;
     do {
         catch_up(words, rules, now, &all);
-        if (!hf__tiers_take(&all, rules, words->count, now, weight, wait_until, &next, out_taken, out_at)) return false;
+        if (!hf__tiers_take(&all, rules, hf__rate_words_count(words), now, weight, wait_until, &next, out_taken,
+                            out_at))
+            return false;
         seen = all.head;
     } while (!swap(&words->head, &seen, next));
     *out_first = all.head == 0;
@@ -66,7 +68,7 @@ static bool tiers_refund(struct hf__rate_words *words, const uint64_t *rules, in
     uint64_t next, seen;
     do {
         catch_up(words, rules, now, &all);
-        if (!hf__tiers_refund(&all, rules, words->count, weight, taken, &next)) return false;
+        if (!hf__tiers_refund(&all, rules, hf__rate_words_count(words), weight, taken, &next)) return false;
         seen = all.head;
     } while (!swap(&words->head, &seen, next));
     catch_up(words, rules, now, &all);
@@ -76,18 +78,18 @@ static bool tiers_refund(struct hf__rate_words *words, const uint64_t *rules, in
 /* ---- either ---- */
 
 static int64_t tat_of(const struct hf__rate_words *words, uint64_t word) {
-    return words->count == 1 ? (int64_t)word : hf__tier_tat(word);
+    return hf__rate_words_count(words) == 1 ? (int64_t)word : hf__tier_tat(word);
 }
 
 static uint64_t with_tat(const struct hf__rate_words *words, uint64_t word, int64_t tat) {
-    return words->count == 1 ? (uint64_t)tat : hf__tier_set(word, tat);
+    return hf__rate_words_count(words) == 1 ? (uint64_t)tat : hf__tier_set(word, tat);
 }
 
 bool hf__rate_words_take(struct hf__rate_words *words, int64_t now, uint32_t weight, int64_t wait_until,
                          int64_t *out_taken, int64_t *out_at, bool *out_first) {
     uint64_t rules[HF_RATE_TIERS_MAX];
     load_rules(words, rules);
-    if (words->count > 1) {
+    if (hf__rate_words_count(words) > 1) {
         return tiers_take(words, rules, now, weight, wait_until, out_taken, out_at, out_first);
     }
     uint64_t seen = atomic_load_explicit(&words->tier[0], memory_order_relaxed);
@@ -102,7 +104,7 @@ bool hf__rate_words_take(struct hf__rate_words *words, int64_t now, uint32_t wei
 bool hf__rate_words_refund(struct hf__rate_words *words, int64_t now, uint32_t weight, const int64_t *taken) {
     uint64_t rules[HF_RATE_TIERS_MAX];
     load_rules(words, rules);
-    if (words->count > 1) return tiers_refund(words, rules, now, weight, taken);
+    if (hf__rate_words_count(words) > 1) return tiers_refund(words, rules, now, weight, taken);
     uint64_t seen = load(&words->tier[0]);
     int64_t tat, before;
     do {
@@ -141,7 +143,7 @@ void hf__rate_words_set(struct hf__rate_words *words, uint32_t i, uint64_t rules
 
 int64_t hf__rate_words_available(const struct hf__rate_words *words, int64_t now) {
     int64_t least = INT64_MAX;
-    for (uint32_t i = 0; i < words->count; i++) {
+    for (uint32_t i = 0; i < hf__rate_words_count(words); i++) {
         uint64_t rules = rules_of(words, i);
         least = hf__min(least, hf__rate_available(tat_of(words, load(&words->tier[i])), rules, now));
     }

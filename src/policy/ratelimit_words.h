@@ -22,6 +22,11 @@ struct hf__rate_words {
 _Static_assert(sizeof(struct hf__rate_words) == 80, "the layout in shared memory");
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "words are moved by compare-exchange");
 
+/* How many tiers there are. What stands in memory that processes share is never trusted as a bound. */
+static inline uint32_t hf__rate_words_count(const struct hf__rate_words *words) {
+    return words->count < HF_RATE_TIERS_MAX ? words->count : HF_RATE_TIERS_MAX;
+}
+
 /* As hf__rate_take. `out_taken` is for hf__rate_words_refund; `*out_first` whether nobody had taken before. */
 bool hf__rate_words_take(struct hf__rate_words *words, int64_t now, uint32_t weight, int64_t wait_until,
                          int64_t *out_taken, int64_t *out_at, bool *out_first);

@@ -224,6 +224,27 @@ static void faults_of_this_machine_and_bad_locations(void **state) {
     assert_int_equal(hf__classify(NULL, &bad_url).kind, HF_FAILURE);
 }
 
+static void what_may_be_this_process_alone_is_marked(void **state) {
+    (void)state;
+    static const struct {
+        CURLcode code;
+        int os_errno;
+        bool local;
+    } rows[] = {{CURLE_COULDNT_RESOLVE_HOST, 0, true},
+                {CURLE_COULDNT_RESOLVE_PROXY, 0, true},
+                {CURLE_COULDNT_CONNECT, ENETUNREACH, true},
+                {CURLE_COULDNT_CONNECT, ENETDOWN, true},
+                {CURLE_COULDNT_CONNECT, ECONNREFUSED, false},
+                {CURLE_OPERATION_TIMEDOUT, ENETUNREACH, false},
+                {CURLE_RECV_ERROR, 0, false},
+                {CURLE_OK, 0, false}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct hf__ending ending = ending_of(rows[i].code, 0, false, HF__METHOD_SAFE, 1);
+        ending.os_errno = rows[i].os_errno;
+        assert_int_equal((hf__classify(NULL, &ending).flags & HF_LOCAL) != 0, rows[i].local);
+    }
+}
+
 static void methods_by_their_exact_names(void **state) {
     (void)state;
     static const struct {
@@ -271,6 +292,7 @@ int main(void) {
         cmocka_unit_test(a_hint_counts_where_it_means_something),
         cmocka_unit_test(an_incomplete_response_gets_the_stricter_rule),
         cmocka_unit_test(faults_of_this_machine_and_bad_locations),
+        cmocka_unit_test(what_may_be_this_process_alone_is_marked),
         cmocka_unit_test(methods_by_their_exact_names),
         cmocka_unit_test(replaced_rows_count_and_only_they),
     };

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+#include "shm/region_handle.h"
+
+#include "os/must.h"
+
+#include <unistd.h>
+
+/* A child inherits its parent's descriptor, and with it the parent's lock: as long as it kept it open, the
+ * parent would look alive after its death. So the child closes it at once, and claims a slot of its own when
+ * it first needs one. Nothing else that was inherited is touched.
+ *
+ * A process made by clone or _Fork without the handlers keeps the descriptor: then its parent's leases end
+ * only when both are dead. */
+static pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER;
+static hf_region *first; /* guarded by list_mutex */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static bool handled;
+
+static void before_fork(void) {
+    HF_MUST(pthread_mutex_lock(&list_mutex) == 0);
+    for (hf_region *region = first; region != NULL; region = region->next) {
+        HF_MUST(pthread_mutex_lock(&region->mutex) == 0);
+    }
+}
+
+static void in_parent(void) {
+    for (hf_region *region = first; region != NULL; region = region->next) {
+        HF_MUST(pthread_mutex_unlock(&region->mutex) == 0);
+    }
+    HF_MUST(pthread_mutex_unlock(&list_mutex) == 0);
+}
+
+static void in_child(void) {
+    for (hf_region *region = first; region != NULL; region = region->next) {
+        if (region->locked.lock_file >= 0) close(region->locked.lock_file);
+        region->locked.lock_file = -1;
+        atomic_store_explicit(&region->owner, 0, memory_order_relaxed); /* one thread is left */
+    }
+    in_parent();
+}
+
+static void install(void) { handled = pthread_atfork(before_fork, in_parent, in_child) == 0; }
+
+bool hf__region_list_add(hf_region *region) {
+    HF_MUST(pthread_once(&once, install) == 0);
+    if (!handled) return false;
+    HF_MUST(pthread_mutex_lock(&list_mutex) == 0);
+    region->next = first;
+    if (first != NULL) first->previous = region;
+    first = region;
+    HF_MUST(pthread_mutex_unlock(&list_mutex) == 0);
+    return true;
+}
+
+void hf__region_list_remove(hf_region *region) {
+    HF_MUST(pthread_mutex_lock(&list_mutex) == 0);
+    if (region->next != NULL) region->next->previous = region->previous;
+    if (region->previous != NULL) region->previous->next = region->next;
+    else if (first == region) first = region->next;
+    HF_MUST(pthread_mutex_unlock(&list_mutex) == 0);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HF_SHM_REGION_HANDLE_H
+#define HF_SHM_REGION_HANDLE_H
+
+/* What this process knows of a region. */
+
+#include "shm/region.h"
+#include "shm/region_layout.h"
+
+#include <pthread.h>
+
+/* Locks, in this order: the list of all regions, then `mutex`. A fork takes both before and gives both back
+ * after, so that a child never inherits one that is held. */
+struct hf_region {
+    _Atomic uint32_t references;
+    _Atomic uint32_t owner; /* who this process is, 0: not claimed yet. Release after the claim, acquire before
+                               use: a lease is written by who owns the slot it names. */
+    struct hf__region_map *map;
+    uint64_t size;
+    int file; /* the memory; -1: local, `map` is this process's own */
+    int32_t on_mismatch;
+    char title[HF_NAME_MAX + 1]; /* for error texts */
+    pthread_mutex_t mutex;       /* guards `locked`, and makes the file lock exclusive between threads too */
+    struct {
+        int lock_file; /* a description of this process alone; -1: to be opened (in a child) */
+        uint64_t fallbacks;
+    } locked;
+    struct hf_region *next; /* list of all regions */
+    struct hf_region *previous;
+};
+
+/* region_fork.c: keeps `region` in the list that forks look through. False when the system has no room for
+ * the fork handlers. */
+bool hf__region_list_add(hf_region *region);
+void hf__region_list_remove(hf_region *region);
+
+/* region_process.c: a description for locks of this process alone; false when there is none to be had. */
+bool hf__region_lock_file_locked(hf_region *region);
+
+/* Does a process that is alive own this slot? */
+bool hf__region_slot_alive(hf_region *region, uint32_t slot);
+
+/* region_directory.c: the exclusive right to change header and entries, among threads and processes. Waits
+ * up to two seconds. */
+bool hf__region_begin_change(hf_region *region);
+void hf__region_end_change(hf_region *region);
+
+/* Bytes of the arena that entries use; entries that make no sense use all. */
+uint64_t hf__region_used(const struct hf__region_map *map, uint64_t size);
+
+/* Is this entry's state inside the arena? */
+bool hf__region_entry_valid(const struct hf__region_entry *entry, uint64_t size);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#include "shm/region_handle.h"
+
+#include "os/monotonic.h"
+#include "os/must.h"
+#include "os/shared_file.h"
+
+#include <unistd.h>
+
+/* Process slots. A process owns slot i while its own description of the file has byte i locked; the kernel
+ * frees the lock when it dies, at whatever instant. The serial in the slot's word tells its owners apart: a
+ * lease names slot and serial, so a lease of the owner before is not mistaken for one of the owner now.
+ *
+ * The word is written by the owner alone, under the lock. A process that dies between lock and word leaves
+ * the word of the owner before, to whom nobody answers any more. */
+
+#define SERIAL_MASK ((UINT32_C(1) << HF__OWNER_SERIAL_BITS) - 1)
+
+static uint32_t owner_of(uint32_t slot, uint64_t word) {
+    return slot << HF__OWNER_SERIAL_BITS | ((uint32_t)word & SERIAL_MASK);
+}
+
+bool hf__region_lock_file_locked(hf_region *region) {
+    if (region->locked.lock_file < 0) region->locked.lock_file = hf__shared_reopen(region->file);
+    return region->locked.lock_file >= 0;
+}
+
+static uint32_t claim_locked(hf_region *region) {
+    if (!hf__region_lock_file_locked(region)) return 0;
+    for (uint32_t slot = 1; slot <= HF_REGION_PROCESSES_MAX; slot++) {
+        if (!hf__shared_lock(region->locked.lock_file, HF__REGION_LOCK_PROCESS(slot))) continue;
+        struct hf__region_process *process = &region->map->process[slot];
+        uint64_t before = atomic_load_explicit(&process->word, memory_order_relaxed);
+        uint32_t serial = (uint32_t)before + 1;
+        uint64_t word = (uint64_t)(uint32_t)getpid() << 32 | serial;
+        atomic_store_explicit(&process->started_at, (uint64_t)hf__monotonic_now(), memory_order_relaxed);
+        atomic_store_explicit(&process->word, word, memory_order_release);
+        return owner_of(slot, word);
+    }
+    return 0;
+}
+
+uint32_t hf__region_owner(hf_region *region) {
+    uint32_t owner = atomic_load_explicit(&region->owner, memory_order_acquire);
+    if (owner != 0) return owner;
+    HF_MUST(pthread_mutex_lock(&region->mutex) == 0);
+    owner = atomic_load_explicit(&region->owner, memory_order_relaxed);
+    if (owner == 0) {
+        owner = claim_locked(region);
+        atomic_store_explicit(&region->owner, owner, memory_order_release);
+    }
+    HF_MUST(pthread_mutex_unlock(&region->mutex) == 0);
+    return owner;
+}
+
+bool hf__region_slot_alive(hf_region *region, uint32_t slot) {
+    uint64_t word = atomic_load_explicit(&region->map->process[slot].word, memory_order_acquire);
+    if (word == 0) return false; /* never had an owner */
+    if (region->file < 0 || slot == hf__region_owner(region) >> HF__OWNER_SERIAL_BITS) return true;
+    HF_MUST(pthread_mutex_lock(&region->mutex) == 0);
+    bool known = hf__region_lock_file_locked(region);
+    bool alive = !known || hf__shared_locked_elsewhere(region->locked.lock_file, HF__REGION_LOCK_PROCESS(slot));
+    HF_MUST(pthread_mutex_unlock(&region->mutex) == 0);
+    return alive;
+}
+
+bool hf__region_alive(hf_region *region, uint32_t owner) {
+    uint32_t slot = owner >> HF__OWNER_SERIAL_BITS;
+    if (slot == 0 || slot > HF_REGION_PROCESSES_MAX) return false; /* nobody, or nonsense from a corrupted word */
+    if (owner == hf__region_owner(region)) return true;
+    uint64_t word = atomic_load_explicit(&region->map->process[slot].word, memory_order_acquire);
+    if (owner_of(slot, word) != owner) return false; /* somebody else has the slot by now */
+    return hf__region_slot_alive(region, slot);
+}
