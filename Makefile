@@ -64,7 +64,7 @@ core   += breaker breaker_probe breaker_rules breaker_state breaker_time_window 
 core   += bulkhead bulkhead_lease
 core   += hedge
 core   += concurrency ratelimit throttle
-engine := branch call policy report result trunk
+engine := branch call counters policy report result trunk
 os     := boot error_text fork_generation keyed_hash monotonic random_seed shard shared_file sigpipe thread waiter wall
 shm    := region region_directory region_fork region_process
 policy := config_check pipeline_build pipeline_check
@@ -74,13 +74,14 @@ policy += breaker_admin breaker_change breaker_config breaker_explain breaker_li
 policy += bulkhead_config bulkhead_info bulkhead_leases bulkhead_line bulkhead_policy bulkhead_shared
 policy += concurrency_policy keyed_table ratelimit_policy ratelimit_words throttle_policy
 policy += hedge_policy
+obs    := prometheus
 drive  := cancel clock describe run seed testing
 http   := classify client client_calls client_core client_exchange client_job client_lane client_redirect client_request \
           client_setup client_thread completions curl_door curl_options job_timers libcurl_ready multi_list resolver \
           response retry_after traceparent transfer
 
 core_lib := $(base:%=base/%) $(core:%=core/%) $(engine:%=engine/%) $(os:%=os/%) \
-            $(shm:%=shm/%) $(policy:%=policy/%) $(drive:%=drive/%)
+            $(shm:%=shm/%) $(policy:%=policy/%) $(drive:%=drive/%) $(obs:%=obs/%)
 core_objs := $(core_lib:%=$B/src/%.o)
 http_objs := $(http:%=$B/src/http/%.o)
 

@@ -15,6 +15,7 @@ allowed() {
     policy) echo 'base/ core/ engine/policy.h engine/pipeline.h policy/ os/ shm/region.h' ;;
     shm)    echo 'base/ os/ shm/' ;;
     os)     echo 'base/ os/' ;;
+    obs)    echo 'base/ obs/' ;;
     drive)  echo 'base/ engine/result.h engine/trunk.h os/ drive/' ;;
     http)   echo 'base/ engine/result.h engine/pipeline.h os/ drive/ http/' ;;
     esac

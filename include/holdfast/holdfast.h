@@ -23,6 +23,7 @@
 #include <holdfast/result.h>
 #include <holdfast/retry.h>
 #include <holdfast/run.h>
+#include <holdfast/stats.h>
 #include <holdfast/throttle.h>
 #include <holdfast/timeout.h>
 #include <holdfast/types.h>

@@ -7,6 +7,7 @@
 #include "drive/seed.h"
 #include "engine/result.h"
 #include "engine/trunk.h"
+#include "os/shard.h"
 #include "os/waiter.h"
 
 #include <holdfast/call.h>
@@ -136,6 +137,7 @@ static int run_trunk(struct runner *runner, struct hf__trunk *trunk, bool timed,
     }
     hf__trunk_turn(trunk, outcome, now);
     go_up(runner, trunk);
+    hf__count_ok(trunk->pipeline->shards, hf__thread_number());
     if (out_result != NULL) hf__result_of_success(out_result, outcome, hf__left(now, started_at));
     return 0;
 }

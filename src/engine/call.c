@@ -56,11 +56,29 @@ static void abandon(struct hf__call *c) {
     (void)kind;
 }
 
+/* Which shard: calls of different threads lie in different stacks or blocks. */
+static uint32_t shard_of(const struct hf__call *c) {
+    return (uint32_t)((uint64_t)(uintptr_t)c * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+}
+
+static void count_end(const struct hf__call *c, int status) {
+    const struct hf__branch *b = &c->branch[0];
+    const struct hf__ended ended = {
+        .status = status,
+        .reason = b->reason,
+        .place = b->reason_level,
+        .flags = c->flags,
+        .attempts = c->attempts,
+    };
+    hf__count(c->pipeline->shards, shard_of(c), &ended);
+}
+
 int hf_call_end(hf_call *call, hf_result *out_result) {
     struct hf__call *c = inside(call);
     if (c->magic != HF__CALL_MAGIC) return HF_E_STATE;
     if (c->branch[0].phase != HF__DONE) abandon(c);
     int status = hf__call_status(c);
+    count_end(c, status);
     if (out_result != NULL) hf_call_result(call, out_result);
     c->magic = 0;
     return status;

@@ -5,6 +5,7 @@
 /* A pipeline as the engine sees it: policies in order, outermost first, frozen once built (by
  * policy/pipeline_build.c). Only the reference count changes afterwards. */
 
+#include "engine/counters.h"
 #include "engine/policy.h"
 
 #include <holdfast/pipeline.h>
@@ -37,6 +38,7 @@ struct hf_pipeline {
     struct hf__trunk_step down[HF_MAX_POLICIES];
     struct hf__trunk_step up[HF_MAX_POLICIES];
     char name[HF_NAME_MAX + 1];
+    _Alignas(64) struct hf__shard shards[HF__SHARDS]; /* the only part that is written to, with the references */
 };
 
 /* Works out the trunk of a pipeline whose policies are in place, and what it needs. */

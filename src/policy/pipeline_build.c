@@ -63,8 +63,9 @@ int hf_pipeline_new(hf_pipeline **out_pipeline, const char *name, hf_policy *con
     int rc = check(name, policies, count, error);
     if (rc == 0) rc = check_forks(name, policies, count, error);
     if (rc < 0) return rc;
-    hf_pipeline *pipeline = calloc(1, sizeof *pipeline);
+    hf_pipeline *pipeline = aligned_alloc(_Alignof(hf_pipeline), sizeof *pipeline);
     if (pipeline == NULL) return hf__error_set(error, HF_E_NOMEM, "pipeline \"%s\": no memory", name);
+    memset(pipeline, 0, sizeof *pipeline);
     atomic_init(&pipeline->references, 1);
     memcpy(pipeline->name, name, strlen(name) + 1);
     pipeline->count = (uint32_t)count;
