@@ -95,6 +95,12 @@ static void *run(void *arg) {
     return NULL;
 }
 
+/* A transfer that could not be watched runs into its deadline; a lane that cannot be woken would never end. */
+static bool hears_wakes(struct hf__lane_thread *t) {
+    const struct hf__slot *slot = slot_of(t, t->lane.wake_fd);
+    return slot != NULL && slot->registered != 0;
+}
+
 bool hf__lane_thread_start(struct hf__lane_thread *t, const struct hf__client_setup *setup,
                            struct hf__resolver *resolver, CURLSH *share) {
     const hf_client_hooks hooks = {sizeof hooks, 0, watch, no_timer, t};
@@ -104,7 +110,7 @@ bool hf__lane_thread_start(struct hf__lane_thread *t, const struct hf__client_se
     t->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (t->epoll < 0) return false;
     if (hf__lane_init(&t->lane, setup, resolver, share, &hooks, on_close)) {
-        if (hf__thread_start(&t->thread, name, run, t)) return true;
+        if (hears_wakes(t) && hf__thread_start(&t->thread, name, run, t)) return true;
         hf__lane_fini(&t->lane);
         hf__lane_close(&t->lane);
     }
