@@ -90,6 +90,8 @@ mockd_objs := $(mockd:%=$B/tools/mockd/%.o)
 
 # Tests: each tests/AREA/NAME_test.c is a program. Those in http/, mockd/ and examples/ talk to mockd.
 tests := $(patsubst tests/%.c,%,$(wildcard tests/*/*_test.c))
+# The thread sanitizer allocates before anything of ours can stand in for malloc.
+tests := $(if $(filter tsan,$(VARIANT)),$(filter-out %alloc_test,$(tests)),$(tests))
 support := $(patsubst %.c,$B/%.o,$(wildcard tests/support/*.c))
 fuzzers := $(patsubst fuzz/%.c,%,$(wildcard fuzz/*_fuzz.c))
 fuzz_parts := $(patsubst %.c,$B/%.o,$(wildcard fuzz/*/*.c))

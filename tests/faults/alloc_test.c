@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static hf_outcome no_answer(void *arg, const hf_result *failed) {
     (void)arg, (void)failed;
@@ -141,6 +143,30 @@ static void every_allocation_fails_once(void **state) {
     }
 }
 
+/* The very first door initialises libcurl and what is under it: thousands of allocations, of which some fail, each in
+ * a process of its own. What fails there may be libcurl's to forgive; it must not kill, and a NULL handle says no. */
+static void libcurl_may_fail_to_begin(void **state) {
+    (void)state;
+    bool failed = true;
+    for (uint64_t n = 1; failed; n += 1 + n / 12) {
+        pid_t child = fork();
+        if (child == 0) {
+            hf_error error = {{0}};
+            hf_curl *door = (hf_curl *)(void *)&error;
+            alloc_fault_arm(n, false);
+            int rc = hf_curl_new(&door, some_pipeline, &error);
+            failed = alloc_fault_disarm();
+            bool told = rc == 0 ? door != NULL : door == NULL && strlen(hf_error_text(&error)) > 10;
+            if (rc == 0 && told) hf_curl_free(door);
+            _exit(!told ? 2 : failed ? 1 : 0);
+        }
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        if (!WIFEXITED(status) || WEXITSTATUS(status) > 1) fail_msg("allocation %d: status %#x", (int)n, status);
+        failed = WEXITSTATUS(status) == 1;
+    }
+}
+
 static void look_into(const char *path, regex_t *constructor) {
     char line[512];
     FILE *header = fopen(path, "r");
@@ -191,6 +217,7 @@ static int teardown(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(libcurl_may_fail_to_begin), /* first: nothing of libcurl has been used yet */
         cmocka_unit_test(every_allocation_fails_once),
         cmocka_unit_test(no_constructor_is_forgotten),
     };
