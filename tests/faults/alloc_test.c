@@ -41,6 +41,7 @@ MAKER(bulkhead, hf_bulkhead_new(&made, "name", NULL, error))
 MAKER(cancel, hf_cancel_new(&made, error))
 MAKER(client, hf_client_new(&made, "name", some_pipeline, NULL, error))
 MAKER(completions, hf_completions_new(&made, error))
+MAKER(concurrency, hf_concurrency_new(&made, "name", NULL, error))
 MAKER(curl, hf_curl_new(&made, some_pipeline, error))
 MAKER(fallback, hf_fallback_new(&made, "name", no_answer, error))
 MAKER(hedge, hf_hedge_new(&made, "name", NULL, NULL, error))
@@ -92,6 +93,7 @@ static const struct constructor {
     {"hf_cancel_new", make_cancel, free_cancel, false},
     {"hf_client_new", make_client, free_client, true},
     {"hf_completions_new", make_completions, free_completions, false},
+    {"hf_concurrency_new", make_concurrency, free_concurrency, false},
     {"hf_curl_new", make_curl, free_curl, false},
     {"hf_fallback_new", make_fallback, free_fallback, false},
     {"hf_fallback_value_new", make_fallback_value, free_fallback, false},
@@ -186,7 +188,9 @@ static void look_into(const char *path, regex_t *constructor) {
             known = known || (strlen(constructors[i].name) == length &&
                               strncmp(line + match[1].rm_so, constructors[i].name, length) == 0);
         }
-        if (!known) fail_msg("%s: %.*s is missing from this test", path, (int)length, line + match[1].rm_so);
+        if (!known)
+            fail_msg("%s: %.*s is missing: give it a row in tests/faults/alloc_test.c", path, (int)length,
+                     line + match[1].rm_so);
     }
     fclose(header);
 }
