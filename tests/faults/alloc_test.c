@@ -24,6 +24,7 @@ static hf_outcome no_answer(void *arg, const hf_result *failed) {
 }
 
 static hf_pipeline *some_pipeline; /* for what is made on top of one */
+static hf_region *some_region;     /* for what lives in one */
 
 /* One for each constructor: makes, gives back what `out` says and the code. */
 #define MAKER(type, call)                                                       \
@@ -46,6 +47,7 @@ MAKER(curl, hf_curl_new(&made, some_pipeline, error))
 MAKER(fallback, hf_fallback_new(&made, "name", no_answer, error))
 MAKER(hedge, hf_hedge_new(&made, "name", NULL, NULL, error))
 MAKER(not_before, hf_not_before_new(&made, "name", NULL, error))
+MAKER(region, hf_region_new(&made, NULL, error))
 MAKER(retry, hf_retry_new(&made, "name", NULL, NULL, error))
 MAKER(test_clock, hf_test_clock_new(&made, 0, error))
 MAKER(timeout, hf_timeout_new(&made, "name", NULL, error))
@@ -81,6 +83,22 @@ static int make_rate_limit(void **out, hf_error *error) { return make_rate_limit
 static int make_keyed_rate_limit(void **out, hf_error *error) { return make_rate_limit_of(64, out, error); }
 static void free_rate_limit(void *made) { hf_rate_limit_free(made); }
 
+/* In memory shared by processes. */
+#define SHARED_MAKER(type)                                         \
+    static int make_shared_##type(void **out, hf_error *error) {   \
+        hf_##type##_config config;                                 \
+        hf_##type##_config_init(&config);                          \
+        config.region = some_region;                               \
+        hf_##type *made = *out;                                    \
+        int rc = hf_##type##_new(&made, "shared", &config, error); \
+        *out = made;                                               \
+        return rc;                                                 \
+    }
+
+SHARED_MAKER(breaker)
+SHARED_MAKER(budget)
+SHARED_MAKER(bulkhead)
+
 static const struct constructor {
     const char *name;
     int (*make)(void **out, hf_error *error);
@@ -88,8 +106,11 @@ static const struct constructor {
     bool of_the_system; /* may also fail for want of a thread or the like, when that is what the memory was for */
 } constructors[] = {
     {"hf_breaker_new", make_breaker, free_breaker, false},
+    {"hf_breaker_new", make_shared_breaker, free_breaker, false},
     {"hf_budget_new", make_budget, free_budget, false},
+    {"hf_budget_new", make_shared_budget, free_budget, false},
     {"hf_bulkhead_new", make_bulkhead, free_bulkhead, false},
+    {"hf_bulkhead_new", make_shared_bulkhead, free_bulkhead, false},
     {"hf_cancel_new", make_cancel, free_cancel, false},
     {"hf_client_new", make_client, free_client, true},
     {"hf_completions_new", make_completions, free_completions, false},
@@ -103,6 +124,7 @@ static const struct constructor {
     {"hf_pipeline_standard", make_standard, free_pipeline, false},
     {"hf_rate_limit_new", make_rate_limit, free_rate_limit, false},
     {"hf_rate_limit_new", make_keyed_rate_limit, free_rate_limit, false},
+    {"hf_region_new", make_region, free_region, false},
     {"hf_retry_new", make_retry, free_retry, false},
     {"hf_test_clock_new", make_test_clock, free_test_clock, false},
     {"hf_throttle_new", make_throttle, free_throttle, false},
@@ -216,12 +238,14 @@ static void no_constructor_is_forgotten(void **state) {
 
 static int setup(void **state) {
     (void)state;
-    return hf_pipeline_new(&some_pipeline, "some", NULL, 0, NULL);
+    int rc = hf_pipeline_new(&some_pipeline, "some", NULL, 0, NULL);
+    return rc == 0 ? hf_region_new(&some_region, NULL, NULL) : rc;
 }
 
 static int teardown(void **state) {
     (void)state;
     hf_pipeline_free(some_pipeline);
+    hf_region_free(some_region);
     return 0;
 }
 
