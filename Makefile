@@ -66,6 +66,7 @@ core   += hedge
 core   += concurrency ratelimit throttle
 engine := branch call counters policy report result trunk
 os     := boot error_text fork_generation keyed_hash monotonic random_seed shard shared_file sigpipe thread waiter wall
+os     += event
 shm    := region region_directory region_fork region_process
 policy := config_check pipeline_build pipeline_check
 policy += backoff_config budget_policy fallback_policy not_before_policy retry_policy timeout_policy
@@ -96,13 +97,15 @@ support := $(patsubst %.c,$B/%.o,$(wildcard tests/support/*.c))
 fuzzers := $(patsubst fuzz/%.c,%,$(wildcard fuzz/*_fuzz.c))
 fuzz_parts := $(patsubst %.c,$B/%.o,$(wildcard fuzz/*/*.c))
 examples := $(filter-out $(if $(uv_libs),,client_uv),$(patsubst examples/%.c,%,$(wildcard examples/*.c)))
-bench := $(patsubst bench/%.c,%,$(wildcard bench/*.c))
+http_bench := $(patsubst bench/%.c,%,$(wildcard bench/http_*.c))
+bench := $(filter-out $(http_bench),$(patsubst bench/%.c,%,$(wildcard bench/*.c)))
 demo := $(patsubst examples/black_friday/%.c,%,$(wildcard examples/black_friday/*.c))
 
 libs := $B/libholdfast.a $B/libholdfast-curl.a $B/libholdfast.so.$(abi) $B/libholdfast-curl.so.$(abi)
 test_bins := $(tests:%=$B/tests/%)
 example_bins := $(examples:%=$B/examples/%)
 bench_bin := $B/bench/bench
+http_bench_bin := $B/bench/bench_http
 demo_bin := $(if $(demo),$B/examples/black_friday/black_friday)
 replay_bins := $(fuzzers:%=$B/fuzz/%)
 
@@ -134,6 +137,7 @@ help:
 ## make lint                clang-format, cppcheck, clang-tidy and gcc -fanalyzer, all at zero findings
 ## make format              lay the code out by .clang-format; check-format only looks
 ## make bench              every bar beside its figure, and instructions per call; fails on a MISS
+## make bench-http         the door and the client against nginx and plain libcurl, about 2 min
 ## make bench-keep         writes bench/instructions.txt, what later runs are compared with
 ## make clean               remove build/
 ## Variables: VARIANT=release|debug|asan|tsan|cov|fuzz, CC, CPPFLAGS, CFLAGS, LDFLAGS, CI=1 (-Werror), V=1
@@ -142,6 +146,7 @@ $B/src/http/%.o: local_cflags = $(curl_cflags)
 $B/tools/mockd/%.o: local_cflags = $(mockd_cflags) -D_GNU_SOURCE -DMOCKD_VERSION='"$(version)"'
 $B/tests/%.o: local_cflags = $(curl_cflags) -Itests -I$B/tests -DHF_MOCKD_PATH='"$B/mockd"' -DHF_BUILD_DIR='"$B"'
 $B/examples/%.o: local_cflags = $(curl_cflags) $(uv_cflags) -Itests
+$B/bench/http_%.o: local_cflags = $(curl_cflags) -D_GNU_SOURCE
 $B/fuzz/%.o: local_cflags = $(curl_cflags) -Ifuzz -Itests -Itools
 
 $B/%.o: %.c $B/.flags
@@ -206,7 +211,11 @@ demo: $(demo_bin) $B/mockd
 # Through the shared library, as a program would use it.
 $(bench_bin): $(bench:%=$B/bench/%.o) $B/libholdfast.so.$(abi)
 	$(Q)$(CC) $(ldflags) -o $@ $(filter %.o,$^) -L$B -lholdfast -Wl,-rpath,'$$ORIGIN/..'
-.PHONY: bench bench-keep
+$(http_bench_bin): $(http_bench:%=$B/bench/%.o) $B/libholdfast-curl.so.$(abi)
+	$(Q)$(CC) $(ldflags) -o $@ $(filter %.o,$^) -L$B -lholdfast-curl -lholdfast -Wl,-rpath,'$$ORIGIN/..' $(curl_libs)
+.PHONY: bench bench-keep bench-http
+bench-http: $(http_bench_bin)
+	$(http_bench_bin)
 bench: $(bench_bin)
 	$(bench_bin) --kept bench/instructions.txt
 bench-keep: $(bench_bin)

@@ -187,6 +187,7 @@ bool hf__set_code_rule(struct hf__rules *rules, int code, bool reached, hf_curl_
 hf_curl_rule hf__status_rule(const struct hf__rules *rules, long status) {
     const hf_curl_rule *own = replaced(rules, status_key(status));
     if (own != NULL) return *own;
+    if (status < status_table[0].status) return class_rule(status); /* nearly all: none of these differs */
     for (size_t i = 0; i < sizeof status_table / sizeof status_table[0]; i++) {
         if (status_table[i].status == status) return status_table[i].rule;
     }

@@ -39,7 +39,6 @@ struct hf__job *hf__job_new(struct hf__request *request, const hf_curl_options *
     job->response = response;
     job->options = *options;
     job->timer_index = HF__NO_TIMER;
-    hf__waiter_init(&job->waiter);
     atomic_init(&job->references, 1);
     return job;
 }
@@ -48,7 +47,6 @@ void hf__job_ref(struct hf__job *job) { atomic_fetch_add_explicit(&job->referenc
 
 void hf__job_unref(struct hf__job *job) {
     if (atomic_fetch_sub_explicit(&job->references, 1, memory_order_acq_rel) != 1) return;
-    hf__waiter_fini(&job->waiter);
     hf_response_free(job->response);
     hf__request_free(job->request);
     free(job);
@@ -86,13 +84,13 @@ bool hf__job_enter_user(struct hf__job *job) {
 }
 
 void hf__job_leave_user(struct hf__job *job) {
-    if (atomic_fetch_and(&job->gate, ~(uint32_t)GATE_BUSY) & GATE_CLOSED) hf__waiter_wake(&job->waiter);
+    if (atomic_fetch_and(&job->gate, ~(uint32_t)GATE_BUSY) & GATE_CLOSED) hf__event_set(&job->event);
 }
 
 /* After it returned no callback of the user runs or will run. */
 static void close_gate(struct hf__job *job) {
     (void)atomic_fetch_or(&job->gate, GATE_CLOSED);
-    while (atomic_load(&job->gate) & GATE_BUSY) hf__waiter_wait(&job->waiter, HF_NEVER);
+    while (atomic_load(&job->gate) & GATE_BUSY) hf__event_wait(&job->event, HF_NEVER);
 }
 
 /* ---- attempts ---- */
@@ -215,7 +213,7 @@ static void hand_over(struct hf__job *job) {
     switch (job->kind) {
     case HF__JOB_WAITED: /* the caller takes it */
         atomic_store_explicit(&job->end, HF__JOB_DONE, memory_order_release);
-        hf__waiter_wake(&job->waiter);
+        hf__event_set(&job->event);
         return;
     case HF__JOB_CALLBACK:
         job->response = NULL;
@@ -281,7 +279,7 @@ hf_response *hf__job_wait(struct hf__job *job) {
     bool is_virtual = job->options.clock->wait != NULL;
     hf_time limit = is_virtual ? HF_NEVER : hf__add(job->options.deadline_at, GRACE_NS);
     while (atomic_load_explicit(&job->end, memory_order_acquire) != HF__JOB_DONE) {
-        hf__waiter_wait(&job->waiter, limit);
+        hf__event_wait(&job->event, limit);
         uint32_t open = HF__JOB_OPEN;
         if (limit == HF_NEVER || now_of(job) < limit) continue;
         if (atomic_compare_exchange_strong(&job->end, &open, HF__JOB_GIVEN_UP)) return give_up(job);

@@ -12,7 +12,7 @@
 #include "drive/cancel.h"
 #include "http/client_request.h"
 #include "http/job_timers.h"
-#include "os/waiter.h"
+#include "os/event.h"
 
 #include <holdfast/call.h>
 #include <holdfast/client.h>
@@ -52,7 +52,7 @@ struct hf__job {
     hf_client_done *done; /* CALLBACK */
     void *done_arg;       /* CALLBACK: its argument; QUEUED: the tag */
     hf_completions *queue;
-    struct hf__waiter waiter; /* WAITED */
+    struct hf__event event; /* WAITED: the end, or the gate */
 
     _Atomic uint32_t references;
     _Atomic uint32_t posted; /* it is in the inbox, or about to be */

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ANNOUNCED_MAX (1 << 20) /* no more memory is taken on a server's word alone */
+
 static hf_time now_of(const struct hf__transfer *t) { return hf_clock_now(t->options->clock); }
 
 /* Before anything was sent libcurl still shows the transfer before, or what a proxy said to CONNECT; 1xx are
@@ -110,7 +112,7 @@ static int on_prereq(void *arg, char *their_ip, char *our_ip, int their_port, in
         if (rc != CURL_PREREQFUNC_OK) return rc;
     }
     t->reached = true;
-    t->answered = false;
+    t->answered = t->is_decided = false;
     return CURL_PREREQFUNC_OK;
 }
 
@@ -118,6 +120,7 @@ static int on_prereq(void *arg, char *their_ip, char *our_ip, int their_port, in
 static bool shall_pass(struct hf__transfer *t) {
     if (hf__transfer_status(t) == 0) return true;
     t->decided = judge(t, CURLE_OK);
+    t->is_decided = true;
     return hf_call_would_end(t->call, t->serial, t->decided, now_of(t));
 }
 
@@ -136,6 +139,14 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg) {
     return length;
 }
 
+/* What the server announced when there is nothing yet, else twice what is needed. */
+static size_t roomy_size(const struct hf__transfer *t, size_t needed) {
+    curl_off_t announced = -1;
+    if (t->body.size == 0) (void)curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+    if (announced >= (curl_off_t)needed && announced <= ANNOUNCED_MAX) return (size_t)announced;
+    return needed < 4096 ? 4096 : needed * 2;
+}
+
 size_t hf__transfer_on_body(char *data, size_t size, size_t count, void *arg) {
     struct hf__transfer *t = arg;
     size_t more = size * count;
@@ -145,7 +156,7 @@ size_t hf__transfer_on_body(char *data, size_t size, size_t count, void *arg) {
     }
     size_t needed = t->body.length + more;
     if (needed > t->body.size) {
-        size_t roomy = needed < 4096 ? 4096 : needed * 2;
+        size_t roomy = roomy_size(t, needed);
         if (roomy > t->options->buffer_max_bytes) roomy = t->options->buffer_max_bytes;
         char *longer = realloc(t->body.data, roomy + 1); /* who takes the body may end it with a zero */
         if (longer == NULL) return 0;
@@ -177,7 +188,7 @@ bool hf__transfer_begin(struct hf__transfer *t, uint32_t serial, uint32_t attemp
     t->attempt = attempt;
     t->resends = 0;
     t->method = HF__METHOD_OTHER;
-    t->reached = t->answered = t->in_headers = t->vetoed = t->withheld = t->delivered = false;
+    t->reached = t->answered = t->in_headers = t->vetoed = t->withheld = t->delivered = t->is_decided = false;
     t->body.length = 0;
     t->body.too_long = false;
     return !consumed || t->options->rewind(t->options->rewind_arg) == 0;
@@ -194,10 +205,13 @@ hf_outcome hf__transfer_end(struct hf__transfer *t, CURLcode code) {
     if (code == CURLE_WRITE_ERROR && t->body.too_long) code = CURLE_FILESIZE_EXCEEDED;
     t->code = code;
     t->delivered = code == CURLE_OK;
-    hf_outcome outcome = judge(t, code);
+    /* What was said of the headers holds for the whole when it came whole. */
+    hf_outcome outcome = code == CURLE_OK && t->is_decided ? t->decided : judge(t, code);
+    outcome.resends = t->resends;
+    if (t->options->buffer_max_bytes > 0) return outcome;
     curl_off_t received = 0;
     (void)curl_easy_getinfo(t->easy, CURLINFO_SIZE_DOWNLOAD_T, &received);
-    if (received > 0 && t->reached && t->options->buffer_max_bytes == 0) outcome.flags |= HF_COMMITTED;
+    if (received > 0 && t->reached) outcome.flags |= HF_COMMITTED;
     return outcome;
 }
 

@@ -37,6 +37,7 @@ struct hf__transfer {
     bool withheld;          /* we cut the response off; `decided` is its outcome */
     bool delivered;         /* a whole response went to the caller */
     CURLcode code;          /* how it ended */
+    bool is_decided;        /* `decided` is about the response that comes in */
     hf_outcome decided;
 };
 

@@ -19,14 +19,14 @@ struct hf__waiter {
 };
 
 /* Makes a waiter that nobody has woken; mutex and condition are left as they are. */
-HF_API void hf__waiter_init(struct hf__waiter *waiter);
+void hf__waiter_init(struct hf__waiter *waiter);
 
 /* The waiting thread, when no wake can come any more. */
-HF_API void hf__waiter_fini(struct hf__waiter *waiter);
+void hf__waiter_fini(struct hf__waiter *waiter);
 
 /* Returns at `until` (CLOCK_MONOTONIC; HF_NEVER: no end) or when woken. When the system has no resources
  * for waiting it sleeps for at most 10 ms, so that the caller can look around. */
-HF_API void hf__waiter_wait(struct hf__waiter *waiter, hf_time until);
+void hf__waiter_wait(struct hf__waiter *waiter, hf_time until);
 
 /* Takes a wake that has come already: true once for each wait that would return at once. */
 bool hf__waiter_take(struct hf__waiter *waiter);
@@ -35,7 +35,7 @@ bool hf__waiter_take(struct hf__waiter *waiter);
 HF_API void hf__waiter_nap(hf_time until);
 
 /* Wakes; `waiter` is a struct hf__waiter. Any thread. */
-HF_API void hf__waiter_wake(void *waiter);
+void hf__waiter_wake(void *waiter);
 
 /* Lets another thread run, while waiting for something that is about to happen. */
 void hf__yield(void);
