@@ -23,11 +23,13 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg) {
     return length;
 }
 
-/* The first byte commits the call: the response is this exchange's from here on, and its sibling's is dropped. */
+/* The first byte commits the call: the response is this exchange's from here on, and its sibling, if there is one, has
+ * lost; the call is stepped when libcurl is done here, and tells it. */
 static bool commit(struct hf__exchange *x) {
     struct hf__job *job = x->job;
     if (job->committed == x->serial) return true;
-    if (job->committed != 0) return false;
+    if (hf_call_commit(&job->call, x->serial) < 0) return false;
+    if (job->exchange[0] != NULL && job->exchange[1] != NULL) hf__lane_post(job->lane, job);
     job->committed = x->serial;
     hf__response_clear(job->response);
     job->response->status = hf__transfer_status(&x->transfer);

@@ -5,6 +5,7 @@
 #include "drive/clock.h"
 #include "drive/seed.h"
 #include "engine/result.h"
+#include "http/classify.h"
 #include "http/client_exchange.h"
 #include "http/completions_queue.h"
 
@@ -52,6 +53,14 @@ void hf__job_unref(struct hf__job *job) {
     free(job);
 }
 
+/* Two attempts at once: only for what has no further effect, and never for a body with one reading position. */
+static bool may_be_sent_twice(const struct hf__job *job) {
+    const struct hf__request *request = job->request;
+    if (request->body == HF__BODY_CALLBACK || job->options.idempotent == HF_CURL_NOT_IDEMPOTENT) return false;
+    if (job->options.idempotent == HF_CURL_IDEMPOTENT || request->headers == &request->key) return true;
+    return hf__method_of(request->given.method) != HF__METHOD_OTHER;
+}
+
 void hf__job_submit(struct hf__job *job, struct hf__lane *lane, hf_pipeline *pipeline) {
     hf_time now = now_of(job);
     hf_curl_options *o = &job->options;
@@ -62,6 +71,7 @@ void hf__job_submit(struct hf__job *job, struct hf__lane *lane, hf_pipeline *pip
     options.deadline_at = o->deadline_at;
     options.priority = o->priority;
     options.tag = o->tag;
+    options.flags = HF_CALL_OVERLAP | (may_be_sent_twice(job) ? 0 : HF_CALL_ONCE);
     options.wake = wake_job;
     options.wake_arg = job;
     (void)hf_call_begin(&job->call, pipeline, &options, now); /* fails for bad arguments only */
@@ -151,19 +161,10 @@ void hf__job_exchange_ended(struct hf__job *job, struct hf__exchange *x, CURLcod
     report(job, serial, outcome);
 }
 
-/* Two attempts at once never share what only one can have. */
-static bool may_overlap(const struct hf__job *job) {
-    return job->committed == 0 && job->request->body != HF__BODY_CALLBACK;
-}
-
 static void start(struct hf__job *job, const hf_step *step) {
     bool alone = job->exchange[0] == NULL && job->exchange[1] == NULL;
     uint32_t slot = job->exchange[0] == NULL ? 0 : 1;
     atomic_fetch_add_explicit(&job->attempts, 1, memory_order_relaxed);
-    if (job->exchange[slot] != NULL || (!alone && !may_overlap(job))) {
-        report(job, step->attempt, hf_neutral((int32_t)CURLE_SEND_FAIL_REWIND));
-        return;
-    }
     struct hf__exchange *x = hf__exchange_take(job->lane);
     if (x == NULL) {
         report(job, step->attempt, hf_neutral((int32_t)CURLE_OUT_OF_MEMORY));
@@ -233,6 +234,7 @@ static void finish(struct hf__job *job) {
     hf__job_timers_set(&lane->timers, job, HF_NEVER);
     int status = hf_call_end(&job->call, &response->result);
     bool replaced = (hf_result_flags(&response->result) & HF_RESULT_FALLBACK) != 0;
+    if (status == HF_OK) response->text[0] = '\0'; /* a loser may have ended after the winner */
     if (job->committed == 0 && (replaced || (status != HF_OK && status != HF_E_FAILED))) hf__response_clear(response);
     hf__lane_forget(lane, job);
     uint32_t open = HF__JOB_OPEN;
