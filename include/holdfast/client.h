@@ -89,6 +89,8 @@ typedef struct hf_client_config {
     const char *attempt_header;        /* name of a header that carries the attempt number. Default NULL: not sent. */
     const char *deadline_header;       /* name of a header that carries the milliseconds left to the attempt.
                                          Default NULL: not sent. */
+    const char *priority_header;       /* name of a header that carries the call's priority, 0 to 7, so that who serves
+                                         it can shed the same calls first. Default NULL: not sent. */
     const char *const *secret_headers; /* ends with NULL; names that must not follow a redirect to another origin,
                                          besides Authorization and Cookie. Default NULL. */
 } hf_client_config;

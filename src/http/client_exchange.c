@@ -249,6 +249,10 @@ static CURLcode gather_headers(struct hf__exchange *x) {
         snprintf(number, sizeof number, "%lld", (long long)(left / HF_MILLISECOND));
         if (add_header(x, c->deadline_header, number) < 0) return CURLE_OUT_OF_MEMORY;
     }
+    if (c->priority_header != NULL) {
+        snprintf(number, sizeof number, "%u", given->priority);
+        if (add_header(x, c->priority_header, number) < 0) return CURLE_OUT_OF_MEMORY;
+    }
     if (given->hook != NULL) {
         if (!hf__job_enter_user(job)) return CURLE_ABORTED_BY_CALLBACK;
         given->hook(given->hook_arg, (hf_sending *)x);

@@ -134,6 +134,7 @@ static int check(const char *name, const hf_client_config *c, hf_error *error) {
     if (rc == 0) rc = check_urls(name, c, error);
     if (rc == 0) rc = check_name_of_header(name, "attempt_header", c->attempt_header, error);
     if (rc == 0) rc = check_name_of_header(name, "deadline_header", c->deadline_header, error);
+    if (rc == 0) rc = check_name_of_header(name, "priority_header", c->priority_header, error);
     for (size_t i = 0; rc == 0 && c->secret_headers != NULL && c->secret_headers[i] != NULL; i++) {
         rc = check_name_of_header(name, "secret_headers", c->secret_headers[i], error);
     }
@@ -170,8 +171,8 @@ static void keep(char **at, const char **text) {
 /* Moves all strings of the configuration into one piece of memory. */
 static bool copy_strings(struct hf__client_setup *setup) {
     hf_client_config *c = &setup->config;
-    const char **texts[] = {&c->base_url,  &c->proxy,    &c->user_agent,     &c->ca_file,
-                            &c->cert_file, &c->key_file, &c->attempt_header, &c->deadline_header};
+    const char **texts[] = {&c->base_url, &c->proxy,          &c->user_agent,      &c->ca_file,        &c->cert_file,
+                            &c->key_file, &c->attempt_header, &c->deadline_header, &c->priority_header};
     size_t secrets = count_secrets(c), total = (secrets + 1) * sizeof(char *);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) total += bytes_of(*texts[i]);
     for (size_t i = 0; i < secrets; i++) total += bytes_of(c->secret_headers[i]);

@@ -408,6 +408,18 @@ static void a_hook_sees_every_attempt(void **state) {
     assert_int_equal(numbers[1], 3);
 }
 
+static void the_priority_travels_if_asked(void **state) {
+    struct client_bench *b = *state;
+    client_bench_serve(b, "[route /x]\necho = on\n");
+    assert_int_equal(client_bench_ask(b, "/x"), 0);
+    assert_null(strstr(hf_response_body(b->response, NULL), "X-Priority"));
+    b->config.priority_header = "X-Priority";
+    client_bench_serve(b, "[route /x]\necho = on\n");
+    b->request.priority = HF_PRIORITY_SHEDDABLE;
+    assert_int_equal(client_bench_ask(b, "/x"), 0);
+    assert_non_null(strstr(hf_response_body(b->response, NULL), "X-Priority: 5\n"));
+}
+
 /* The standard pipeline: one call is told to come back later, the next is not even sent. */
 static void a_retry_after_holds_other_calls_back_too(void **state) {
     struct client_bench *b = *state;
@@ -523,6 +535,7 @@ int main(void) {
         T(waiting_on_a_loop_thread_is_refused),
         T(many_threads_share_a_client),
         T(a_hook_sees_every_attempt),
+        T(the_priority_travels_if_asked),
         T(a_retry_after_holds_other_calls_back_too),
         T(bad_requests_are_refused_with_a_sentence),
         T(bad_configurations_are_refused_with_a_sentence),

@@ -55,7 +55,8 @@ static const struct key {
     {"budget", "ratio", PPM, offsetof(hf_budget_config, ratio_ppm), "ratio_ppm"},
     {"budget", "per_second", U32, offsetof(hf_budget_config, min_per_second), "min_per_second"},
     {"budget", "burst", U32, offsetof(hf_budget_config, burst), "burst"},
-#define LIMIT(key, type, field) {"limit", key, type, offsetof(hf_concurrency_config, field), #field}
+#define LIMIT(key, type, field) \
+    { "limit", key, type, offsetof(hf_concurrency_config, field), #field }
     LIMIT("algorithm", U32, algorithm),
     LIMIT("initial", U32, initial),
     LIMIT("min", U32, min_limit),
