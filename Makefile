@@ -182,7 +182,7 @@ $B/tests/docs/defaults.inc: tools/docs/defaults.awk $(wildcard include/holdfast/
 	@awk -f $^ >$@
 $B/tests/docs/defaults_test.o: $B/tests/docs/defaults.inc
 # Parts of programs that tests call alone.
-$B/tests/mockd/scenario_test: $(addprefix $B/tools/mockd/,behaviour.o scenario.o scenario_file.o)
+$B/tests/mockd/scenario_test $B/fuzz/scenario_fuzz: $(addprefix $B/tools/mockd/,behaviour.o scenario.o scenario_file.o)
 $B/tests/mockd/scenario_test: part_libs = $(mockd_libs)
 $B/tests/examples/demo_test: $(addprefix $B/examples/black_friday/,bars.o chart.o figures.o journal.o page.o panels.o plan.o)
 $(test_bins): $B/%: $B/%.o $B/libsupport.a $B/libholdfast-curl.a $B/libholdfast.a

@@ -12,7 +12,9 @@ for target in "$@"; do
     found=build/fuzz/corpus/$target
     log=build/fuzz/$target.log
     mkdir -p "$found"
-    if build/fuzz/fuzz/"$target" -max_total_time="$seconds" -max_len=512 -timeout=10 -print_final_stats=1 \
+    words= # that are worth trying
+    [ ! -f "fuzz/$target.dict" ] || words="-dict=fuzz/$target.dict"
+    if build/fuzz/fuzz/"$target" -max_total_time="$seconds" -max_len=512 -timeout=10 -print_final_stats=1 $words \
         -artifact_prefix=build/fuzz/finds/"$target"- "$found" fuzz/corpus/"$target" >"$log" 2>&1; then
         runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
         cover=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -1)

@@ -154,6 +154,15 @@ static void a_bad_scenario_is_refused_with_file_line_and_what_was_expected(void 
     parse("[route /x]\nstatus = 200\n[rule r /x]\nwhen_nth = 2-\nheader = A: b\n");
 }
 
+/* Found by fuzz/scenario: it was counted as two lines. */
+static void a_line_that_is_too_long_has_its_own_number(void **state) {
+    (void)state;
+    char text[400], message[200];
+    snprintf(text, sizeof text, "[route /a]\nhang = 1\n;%0200d\n", 0);
+    assert_false(scenario_parse(&scenario, "x.ini", text, message, sizeof message));
+    assert_non_null(strstr(message, "x.ini:3: expected"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(phases_rules_and_routes_lie_on_one_another),
@@ -161,6 +170,7 @@ int main(void) {
         cmocka_unit_test(a_bad_change_leaves_every_byte_as_it_was),
         cmocka_unit_test(every_key_is_in_the_reference_and_in_the_example),
         cmocka_unit_test(a_bad_scenario_is_refused_with_file_line_and_what_was_expected),
+        cmocka_unit_test(a_line_that_is_too_long_has_its_own_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

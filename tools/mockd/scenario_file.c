@@ -255,7 +255,21 @@ static bool resolve(struct scenario *s, char *message, size_t size) {
     return false;
 }
 
-/* `line` is what inih made of it: 0, the first bad line, or below 0. `name` NULL: a change has no file. */
+#define LONGEST_LINE 198
+
+/* Reads all of the text; 0, the first bad line, or below 0 for want of memory. A line that is too long for inih would
+ * be read as two, and all after it be counted wrongly. */
+static int read_text(struct reader *r, const char *text) {
+    int number = 1;
+    for (const char *line = text; *line != '\0'; number++) {
+        size_t length = strcspn(line, "\n");
+        if (length > LONGEST_LINE) return number;
+        line += length + (line[length] == '\n');
+    }
+    return ini_parse_string(text, handle, r);
+}
+
+/* `line` is what read_text made of it. `name` NULL: a change has no file. */
 static bool finish(struct reader *r, int line, const char *name, char *message, size_t size) {
     static const char syntax[] =
         "expected [section], key = value, or a comment that begins with ; (up to 198 characters)";
@@ -272,7 +286,7 @@ static bool finish(struct reader *r, int line, const char *name, char *message, 
 bool scenario_parse(struct scenario *scenario, const char *name, const char *text, char *message, size_t size) {
     memset(scenario, 0, sizeof *scenario);
     struct reader r = {.scenario = scenario};
-    return finish(&r, ini_parse_string(text, handle, &r), name, message, size);
+    return finish(&r, read_text(&r, text), name, message, size);
 }
 
 /* All of a file as a string, malloc'd. */
@@ -311,7 +325,7 @@ bool scenario_change(struct scenario *scenario, const char *text, struct control
     *changed = *scenario;
     *out_control = (struct control){.phase = -1};
     struct reader r = {.scenario = changed, .control = out_control};
-    bool ok = finish(&r, ini_parse_string(text, handle, &r), NULL, message, size);
+    bool ok = finish(&r, read_text(&r, text), NULL, message, size);
     if (ok) *scenario = *changed;
     out_control->fresh_rules = r.fresh_rules;
     free(changed);
