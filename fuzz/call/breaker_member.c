@@ -69,7 +69,7 @@ static void breaker_make(struct member *m, struct members *all, struct bytes *in
     uint8_t shape = bytes_u8(in);
     c->window_kind = shape % 4 == 3 ? HF_BREAKER_BY_TIME : HF_BREAKER_BY_CALLS;
     c->buckets = 1 + shape / 4 % 10;
-    c->window_ms = 10 * c->buckets;
+    c->window_ms = INT64_C(10) * c->buckets;
     c->initial_state = shape / 40 == 5 ? BYTES_PICK(in, begins) : HF_BREAKER_CLOSED;
     c->warm_up_ms = shape / 40 == 4 ? BYTES_PICK(in, warm_up_ms) : 0;
     c->on_change = on_change;

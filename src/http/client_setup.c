@@ -190,10 +190,17 @@ static bool copy_strings(struct hf__client_setup *setup) {
     return true;
 }
 
+static bool printable(const char *text) {
+    for (; *text != '\0'; text++) {
+        if (*text < ' ' || *text > '~') return false;
+    }
+    return true;
+}
+
 int hf__client_setup_init(struct hf__client_setup *setup, const char *name, const hf_client_config *config,
                           hf_error *error) {
     memset(setup, 0, sizeof *setup);
-    if (name == NULL || name[0] == '\0' || strlen(name) > HF_NAME_MAX || !hf__is_field_value(name)) {
+    if (name == NULL || name[0] == '\0' || strlen(name) > HF_NAME_MAX || !printable(name)) {
         return hf__error_set(error, HF_E_INVALID, "client: the name is not 1 to %d printable characters", HF_NAME_MAX);
     }
     memcpy(setup->name, name, strlen(name) + 1);

@@ -108,12 +108,9 @@ static void append(char *out, const struct addrinfo *info) {
     if (info->ai_family == AF_INET6) address = &((const struct sockaddr_in6 *)(const void *)info->ai_addr)->sin6_addr;
     if (address == NULL || inet_ntop(info->ai_family, address, text, sizeof text) == NULL) return;
     bool six = info->ai_family == AF_INET6;
-    size_t have = strlen(out), need = strlen(text) + (six ? 2 : 0) + (have > 0 ? 1 : 0);
-    if (have + need + 1 > HF__ADDRESSES_SIZE) return;
-    if (have > 0) strcat(out, ",");
-    if (six) strcat(out, "[");
-    strcat(out, text);
-    if (six) strcat(out, "]");
+    size_t have = strlen(out), room = HF__ADDRESSES_SIZE - have;
+    int need = snprintf(out + have, room, "%s%s%s%s", have > 0 ? "," : "", six ? "[" : "", text, six ? "]" : "");
+    if (need < 0 || (size_t)need >= room) out[have] = '\0';
 }
 
 static int look_up(const char *host, char addresses[HF__ADDRESSES_SIZE]) {

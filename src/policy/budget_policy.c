@@ -183,6 +183,7 @@ void hf__budget_end(hf_budget *budget) {
 
 /* From the nearest level outward. Between a grant here and a refusal above, another may be refused here for what is then
  * given back: an extra attempt less, never one too many. */
+// NOLINTNEXTLINE(misc-no-recursion): as deep as there are levels
 bool hf__budget_take(hf_budget *budget, hf_time now) {
     if (!budget->rules.unlimited && !take(budget, now)) {
         count(&budget->state->denied);

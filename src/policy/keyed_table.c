@@ -143,7 +143,7 @@ static uint32_t make_locked(struct shard *shard, uint32_t numbers, uint64_t hash
     } else {
         at = evict_locked(shard);
         slot->evicted = true;
-        memcpy(slot->lost, &shard->locked.numbers[at * numbers], numbers * sizeof slot->lost[0]);
+        memcpy(slot->lost, &shard->locked.numbers[(size_t)at * numbers], numbers * sizeof slot->lost[0]);
     }
     shard->locked.hash[at] = hash;
     memset(&shard->locked.numbers[at * numbers], 0, numbers * sizeof(int64_t));

@@ -2,18 +2,7 @@
 # Reads the structs of the headers that a program fills in (those that begin with "struct_size; set by NAME_init") and
 # writes C that compares every `Default X.` of a field's comment with what NAME_init writes; tests/docs/defaults_test.c
 # includes it. A field without a default, or a number in a configuration without its range, ends the run with status 1.
-#   usage: awk -f defaults.awk HEADER... > defaults.inc
-
-function complain(text) { print FILENAME ": " type "." field ": " text > "/dev/stderr"; bad++ }
-
-# The name that a declaration declares.
-function name_of(declaration,    name) {
-    name = declaration
-    if (match(name, /\(\*[a-z_0-9]+\)/)) return substr(name, RSTART + 2, RLENGTH - 3)
-    sub(/\[.*/, "", name)
-    sub(/.*[ *]/, "", name)
-    return name
-}
+#   usage: awk -f structs.awk -f defaults.awk HEADER... > defaults.inc
 
 # A field of a struct that says its defaults itself: a configuration with an _init of its own, or a part of this one,
 # once or as an array.
@@ -36,9 +25,7 @@ function check_field(declaration, comment, prefix,    expected, inner, equal, ar
         print "if (" prefix "reserved != 0) differs(\"" type "\", \"reserved\", \"0\");"
         return
     }
-    inner = declaration
-    sub(/^ */, "", inner)
-    sub(/ .*/, "", inner)
+    inner = type_of(declaration)
     if (declaration !~ /\*/ && bodies[inner] ~ /Default /) { check_nested(declaration, inner, prefix); return }
     if (!match(comment, /Default ([A-Za-z0-9_]+|"[^"]*")/)) { complain("its comment has no `Default X.`"); return }
     expected = substr(comment, RSTART + 8, RLENGTH - 8)
@@ -54,45 +41,15 @@ function check_field(declaration, comment, prefix,    expected, inner, equal, ar
     count++
 }
 
-function check_fields(body, prefix,    declaration, comment) {
-    while (match(body, /^[^;\/]*(\/\*[^*]*\*+([^\/*][^*]*\*+)*\/[^;\/]*)?;/)) {
-        declaration = substr(body, RSTART, RLENGTH - 1)
-        body = substr(body, RSTART + RLENGTH)
-        gsub(/\/\*[^*]*\*+([^\/*][^*]*\*+)*\//, "", declaration) # a heading inside the struct
-        comment = ""
-        if (match(body, /^[ \n]*\/\*[^*]*\*+([^\/*][^*]*\*+)*\//)) {
-            comment = substr(body, RSTART, RLENGTH)
-            body = substr(body, RSTART + RLENGTH)
-            gsub(/[ \n]+/, " ", comment)
-        }
-        gsub(/[ \n]+/, " ", declaration)
-        check_field(declaration, comment, prefix)
-    }
-}
-
-function check_struct(body) {
-    sub(/^[^{]*\{/, "", body)
-    sub(/\}[^}]*$/, "", body)
-    bodies[type] = body
-    if (body !~ /set by hf_[a-z_]+_init/) return
+function begin_struct() {
     print "{"
     print type " c;"
     print "memset(&c, 0x5a, sizeof c);"
     print type "_init(&c);"
     print "if (c.struct_size != sizeof c) differs(\"" type "\", \"struct_size\", \"sizeof\");"
-    check_fields(body, "c.")
-    print "}"
-    structs++
 }
+function end_struct() { print "}" }
 
-/^typedef struct hf_[a-z_0-9]+ \{/ { text = ""; inside = 1 }
-inside { text = text $0 "\n" }
-inside && /^\} hf_[a-z_0-9]+;/ {
-    type = $2
-    sub(/;.*/, "", type)
-    check_struct(text)
-    inside = 0
-}
 END {
     print "print_message(\"%d structs, %d defaults\\n\", " structs ", " count ");"
     print "assert_true(fields >= " count ");"
