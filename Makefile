@@ -311,11 +311,13 @@ lint_flags = $(cflags) $(curl_cflags) $(mockd_cflags) -D_GNU_SOURCE= -Ifuzz -Ite
 .PHONY: lint check-cppcheck check-tidy check-analyzer format check-format
 lint: check-format check-cppcheck check-tidy check-analyzer
 # cppcheck takes a value that a pointer was passed to for one that holds it, and what is filled in through a pointer for
-# uninitialised; valgrind and the sanitizers know better.
+# uninitialised; valgrind and the sanitizers know better. It does not know that a test's MUST ends the test, and cannot read
+# the modules that breaker_interleave_test.c includes with other atomics.
 check-cppcheck:
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -j 2 \
 	  --suppress=returnDanglingLifetime --suppress=uninitvar --suppress=ctuuninitvar --suppress=missingIncludeSystem \
-	  -Iinclude -Isrc -Itests $(linted)
+	  --suppress='arrayIndexOutOfBoundsCond:tests/*' \
+	  -Iinclude -Isrc -Itests $(filter-out %_interleave_test.c,$(linted))
 check-tidy: $(docs_inc)
 	@echo "clang-tidy: $(words $(linted)) files"
 	@printf '%s\n' $(linted) | xargs -n 6 -P 2 sh -c 'clang-tidy --quiet "$$@" -- $(lint_flags) 2>&1' - >build/tidy || \

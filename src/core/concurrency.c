@@ -26,7 +26,7 @@ static int64_t log10_of(uint64_t n) {
 
 int64_t hf__limit_growth(uint32_t in_flight) {
     if (in_flight == 0) return 0;
-    int64_t factor = hf__max(5 * ONE - log10_of(in_flight), 6 * ONE / 5);
+    int64_t factor = hf__max(INT64_C(5) * ONE - log10_of(in_flight), INT64_C(6) * ONE / 5);
     return (in_flight * factor + ONE / 2) / ONE;
 }
 
@@ -55,7 +55,7 @@ static int64_t gradient(const struct hf__limit_state *state, const struct hf__li
     int64_t tolerated = hf__ppm(state->base_ns, rules->tolerance_ppm);
     /* In thousandths. */
     int64_t g = hf__max(500, hf__min(1000, hf__mul(tolerated, 1000) / rtt_ns));
-    int64_t target = state->limit * g / 1000 + GRADIENT_QUEUE * ONE;
+    int64_t target = state->limit * g / 1000 + (int64_t)GRADIENT_QUEUE * ONE;
     return state->limit + (target - state->limit) * (int64_t)(rules->smoothing_ppm / 1000) / 1000;
 }
 

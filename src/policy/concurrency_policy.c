@@ -194,7 +194,7 @@ static int check(const char *name, const hf_concurrency_config *c, hf_error *err
         {"window_ms", c->window_ms, 10, 60000},
         {"drop_ppm", c->drop_ppm, 0, HF_PPM},
         {"backoff_ppm", c->backoff_ppm, 500000, 999000},
-        {"tolerance_ppm", c->tolerance_ppm, HF_PPM, 10 * HF_PPM},
+        {"tolerance_ppm", c->tolerance_ppm, HF_PPM, INT64_C(10) * HF_PPM},
         {"smoothing_ppm", c->smoothing_ppm, 1000, HF_PPM},
         {"remeasure_ms", c->remeasure_ms, 1000, HF__DAY_MS},
         {"remeasure_jitter_ppm", c->remeasure_jitter_ppm, 0, 900000},

@@ -59,9 +59,7 @@ int hf__policy_alloc(void **out, size_t size, const struct hf__policy_ops *ops, 
     return 0;
 }
 
-int hf__policy_new(void **out, size_t size, const struct hf__policy_ops *ops, const char *name, hf_error *error) {
-    if (out == NULL)
-        return hf__error_set(error, HF_E_INVALID, "%s: there is nowhere to put the handle (NULL)", ops->kind);
+int hf__policy_make(void **out, size_t size, const struct hf__policy_ops *ops, const char *name, hf_error *error) {
     *out = NULL;
     int rc = hf__check_name(ops->kind, name, error);
     return rc < 0 ? rc : hf__policy_alloc(out, size, ops, name, error);

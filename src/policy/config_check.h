@@ -27,7 +27,16 @@ int hf__config_copy(const char *what, const char *name, void *config, size_t siz
  * `name` has been checked. */
 int hf__policy_alloc(void **out, size_t size, const struct hf__policy_ops *ops, const char *name, hf_error *error);
 
-/* The same after checking `out` and `name`: for policies whose size does not depend on a configuration. */
-int hf__policy_new(void **out, size_t size, const struct hf__policy_ops *ops, const char *name, hf_error *error);
+/* The same after checking `name`. */
+int hf__policy_make(void **out, size_t size, const struct hf__policy_ops *ops, const char *name, hf_error *error);
+
+/* The same after checking `out` and `name`: for policies whose size does not depend on a configuration. Here, so that
+ * the compiler and the analyzers see that 0 means `out` is not NULL. */
+static inline int hf__policy_new(void **out, size_t size, const struct hf__policy_ops *ops, const char *name,
+                                 hf_error *error) {
+    if (out != NULL) return hf__policy_make(out, size, ops, name, error);
+    (void)hf__error_set(error, HF_E_INVALID, "%s: there is nowhere to put the handle (NULL)", ops->kind);
+    return HF_E_INVALID;
+}
 
 #endif

@@ -59,7 +59,7 @@ static void carve(struct shard *shard, char *memory, uint32_t capacity, uint32_t
     shard->locked.hash = (uint64_t *)(void *)memory;
     memory += (capacity + 1) * sizeof(uint64_t);
     shard->locked.numbers = (int64_t *)(void *)memory;
-    memory += (capacity + 1) * numbers * sizeof(int64_t);
+    memory += ((size_t)capacity + 1) * numbers * sizeof(int64_t);
     shard->locked.links = (struct links *)(void *)memory;
     memory += (capacity + 1) * sizeof(struct links);
     shard->locked.index = (uint32_t *)(void *)memory;
@@ -146,7 +146,7 @@ static uint32_t make_locked(struct shard *shard, uint32_t numbers, uint64_t hash
         memcpy(slot->lost, &shard->locked.numbers[(size_t)at * numbers], numbers * sizeof slot->lost[0]);
     }
     shard->locked.hash[at] = hash;
-    memset(&shard->locked.numbers[at * numbers], 0, numbers * sizeof(int64_t));
+    memset(&shard->locked.numbers[(size_t)at * numbers], 0, numbers * sizeof(int64_t));
     uint32_t *chain = chain_of(shard, hash);
     shard->locked.links[at].chain = *chain;
     *chain = at;
@@ -167,7 +167,7 @@ struct hf__keyed_slot hf__keyed_open(struct hf__keyed_table *table, const char *
         list_newest_locked(shard, at);
     }
     if (at == 0 && make) at = make_locked(shard, table->numbers, hash, &slot);
-    if (at != 0) slot.numbers = &shard->locked.numbers[at * table->numbers];
+    if (at != 0) slot.numbers = &shard->locked.numbers[(size_t)at * table->numbers];
     return slot;
 }
 
@@ -179,7 +179,8 @@ void hf__keyed_each(struct hf__keyed_table *table, void (*change)(void *arg, int
     for (uint32_t i = 0; i < table->shards; i++) {
         struct shard *shard = &table->shard[i];
         HF_MUST(pthread_mutex_lock(&shard->mutex) == 0);
-        for (uint32_t at = 1; at <= shard->locked.used; at++) change(arg, &shard->locked.numbers[at * table->numbers]);
+        for (uint32_t at = 1; at <= shard->locked.used; at++)
+            change(arg, &shard->locked.numbers[(size_t)at * table->numbers]);
         HF_MUST(pthread_mutex_unlock(&shard->mutex) == 0);
     }
 }

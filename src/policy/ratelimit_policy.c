@@ -84,7 +84,7 @@ static bool keyed_refund(hf_rate_limit *limit, const char *key, uint32_t weight,
 }
 
 static void keyed_drain(hf_rate_limit *limit, const char *key, hf_time until, hf_time now) {
-    uint64_t rules[HF_RATE_TIERS_MAX];
+    uint64_t rules[HF_RATE_TIERS_MAX] = {0};
     (void)load_rules(limit, rules);
     struct hf__keyed_slot slot = hf__keyed_open(limit->keys, key, true);
     slot.numbers[0] = hf__rate_drain(slot.numbers[0], rules[0], until, now);

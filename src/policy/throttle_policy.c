@@ -102,7 +102,7 @@ static int check(const char *name, const hf_throttle_config *c, hf_error *error)
         const char *field;
         int64_t value, low, high;
     } ranges[] = {
-        {"multiplier_ppm", c->multiplier_ppm, HF_PPM, 100 * HF_PPM},
+        {"multiplier_ppm", c->multiplier_ppm, HF_PPM, INT64_C(100) * HF_PPM},
         {"max_reject_ppm", c->max_reject_ppm, 0, 990000},
         {"padding", c->padding, 0, 100000},
         {"window_ms", c->window_ms, 100, 3600000},

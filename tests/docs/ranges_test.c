@@ -35,30 +35,30 @@ static void misused(const char *stem, const char *what, int rc, const void *made
 _Static_assert(sizeof LONG_NAME - 1 == HF_NAME_MAX + 1, "one too many");
 
 /* For each constructor; NEW(out, name, config) calls it. */
-#define MISUSE(stem)                                                      \
-    stem##_config_init(&c);                                               \
-    prepare(#stem, &c);                                                   \
-    misused(#stem, "nowhere to put it", NEW(NULL, "x", &c), NULL);        \
-    MISUSE_ONE(stem, "no name", NULL, &c)                                 \
-    MISUSE_ONE(stem, "an empty name", "", &c)                             \
-    MISUSE_ONE(stem, "a tab in its name", "a\tb", &c)                     \
-    MISUSE_ONE(stem, "a byte above ASCII in its name", "a\xc3\xa4", &c)   \
-    MISUSE_ONE(stem, "a long name", LONG_NAME, &c)                        \
-    c.struct_size = 0;                                                    \
-    MISUSE_ONE(stem, "struct_size 0", "x", &c)                            \
-    c.struct_size = sizeof c + 8;                                         \
-    MISUSE_ONE(stem, "a struct_size of a later version", "x", &c)         \
-    c.struct_size = 4; /* a program that knew no field: all defaults */   \
-    made = NULL;                                                          \
-    rc = NEW(&made, "x", &c);                                             \
-    if (rc == 0) stem##_free(made);                                       \
-    made = NULL;                                                          \
-    rc = NEW(&made, "x", NULL);                                           \
+#define MISUSE(stem)                                                    \
+    stem##_config_init(&c);                                             \
+    prepare(#stem, &c);                                                 \
+    misused(#stem, "nowhere to put it", NEW(NULL, "x", &c), NULL);      \
+    MISUSE_ONE(stem, "no name", NULL, &c)                               \
+    MISUSE_ONE(stem, "an empty name", "", &c)                           \
+    MISUSE_ONE(stem, "a tab in its name", "a\tb", &c)                   \
+    MISUSE_ONE(stem, "a byte above ASCII in its name", "a\xc3\xa4", &c) \
+    MISUSE_ONE(stem, "a long name", LONG_NAME, &c)                      \
+    c.struct_size = 0;                                                  \
+    MISUSE_ONE(stem, "struct_size 0", "x", &c)                          \
+    c.struct_size = sizeof c + 8;                                       \
+    MISUSE_ONE(stem, "a struct_size of a later version", "x", &c)       \
+    c.struct_size = 4; /* a program that knew no field: all defaults */ \
+    made = NULL;                                                        \
+    rc = NEW(&made, "x", &c);                                           \
+    if (rc == 0) stem##_free(made);                                     \
+    made = NULL;                                                        \
+    rc = NEW(&made, "x", NULL);                                         \
     if (rc == 0) stem##_free(made);
 
-#define MISUSE_ONE(stem, what, name, config) \
-    made = (void *)&c; /* must become NULL */  \
-    rc = NEW(&made, name, config);           \
+#define MISUSE_ONE(stem, what, name, config)  \
+    made = (void *)&c; /* must become NULL */ \
+    rc = NEW(&made, name, config);            \
     misused(#stem, what, rc, made);
 
 static void constructors_refuse_what_the_headers_say(void **state) {

@@ -308,7 +308,7 @@ static void the_table_is_a_list_that_forgets_its_end(void **state) {
     enum { CAPACITY = 17, KEYS = 40 };
     struct hf__keyed_table *table = hf__keyed_table_new(CAPACITY, 2);
     assert_non_null(table);
-    int order[CAPACITY], held = 0;
+    int order[CAPACITY] = {0}, held = 0;
     int64_t value[KEYS] = {0};
     uint64_t rng = 4;
     for (int step = 0; step < 50000; step++) {

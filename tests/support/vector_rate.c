@@ -23,7 +23,7 @@ static bool parse(struct vector_world *w, const char *arguments, int64_t *out_we
 }
 
 bool vector_take(struct vector_world *w, const char *arguments) {
-    int64_t weight, wait, expected;
+    int64_t weight = 0, wait = 0, expected = 0;
     char answer[48], shown[48] = "no";
     if (w->rate == NULL) return vector_fault(w, "syntax: there is no rate limit");
     if (!parse(w, arguments, &weight, &wait, answer, sizeof answer)) return false;
