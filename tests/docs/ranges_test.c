@@ -39,11 +39,6 @@ _Static_assert(sizeof LONG_NAME - 1 == HF_NAME_MAX + 1, "one too many");
     stem##_config_init(&c);                                             \
     prepare(#stem, &c);                                                 \
     misused(#stem, "nowhere to put it", NEW(NULL, "x", &c), NULL);      \
-    MISUSE_ONE(stem, "no name", NULL, &c)                               \
-    MISUSE_ONE(stem, "an empty name", "", &c)                           \
-    MISUSE_ONE(stem, "a tab in its name", "a\tb", &c)                   \
-    MISUSE_ONE(stem, "a byte above ASCII in its name", "a\xc3\xa4", &c) \
-    MISUSE_ONE(stem, "a long name", LONG_NAME, &c)                      \
     c.struct_size = 0;                                                  \
     MISUSE_ONE(stem, "struct_size 0", "x", &c)                          \
     c.struct_size = sizeof c + 8;                                       \
@@ -55,6 +50,16 @@ _Static_assert(sizeof LONG_NAME - 1 == HF_NAME_MAX + 1, "one too many");
     made = NULL;                                                        \
     rc = NEW(&made, "x", NULL);                                         \
     if (rc == 0) stem##_free(made);
+
+/* For those that take a name. */
+#define MISUSE_NAME(stem)                                               \
+    stem##_config_init(&c);                                             \
+    prepare(#stem, &c);                                                 \
+    MISUSE_ONE(stem, "no name", NULL, &c)                               \
+    MISUSE_ONE(stem, "an empty name", "", &c)                           \
+    MISUSE_ONE(stem, "a tab in its name", "a\tb", &c)                   \
+    MISUSE_ONE(stem, "a byte above ASCII in its name", "a\xc3\xa4", &c) \
+    MISUSE_ONE(stem, "a long name", LONG_NAME, &c)
 
 #define MISUSE_ONE(stem, what, name, config)  \
     made = (void *)&c; /* must become NULL */ \

@@ -91,6 +91,7 @@ END {
         print "int rc;"
         print "(void)pipeline;"
         print "MISUSE(" stem ")"
+        if (calls[stem] ~ /name/) print "MISUSE_NAME(" stem ")"
         print pending[stem] "}"
         print "#undef NEW"
         constructors++

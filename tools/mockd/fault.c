@@ -10,8 +10,8 @@
 #include <sys/socket.h>
 
 #define HEADERS_LEAD_NS 100000000 /* time for the client to read headers before an RST drops them */
-#define STORM_GAP_NS 20000000    /* a thousand a second: some 40 kB, so that libcurl's limit on headers is far */
-#define STORM_PIECE 20           /* answers */
+#define STORM_GAP_NS 20000000     /* a thousand a second: some 40 kB, so that libcurl's limit on headers is far */
+#define STORM_PIECE 20            /* answers */
 
 static int descriptor(struct MHD_Connection *connection) {
     return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
