@@ -60,7 +60,7 @@ abi := 0
 base   := errors fixed num rng
 # One line for each pattern, so that its files are seen together.
 core   := backoff budget not_before retry
-core   += breaker breaker_probe breaker_rules breaker_state breaker_time_window breaker_window
+core   += breaker breaker_overdue breaker_probe breaker_rules breaker_state breaker_time_window breaker_window
 core   += bulkhead bulkhead_lease
 core   += hedge
 core   += concurrency ratelimit throttle
@@ -71,7 +71,7 @@ shm    := region region_directory region_fork region_process
 policy := config_check pipeline_build pipeline_check
 policy += backoff_config budget_policy fallback_policy not_before_policy retry_policy timeout_policy
 policy += breaker_admin breaker_change breaker_config breaker_explain breaker_live breaker_policy breaker_record \
-          breaker_shared
+          breaker_shared breaker_wheel
 policy += bulkhead_config bulkhead_info bulkhead_leases bulkhead_line bulkhead_policy bulkhead_shared
 policy += concurrency_policy keyed_table ratelimit_policy ratelimit_words throttle_policy
 policy += hedge_policy

@@ -92,8 +92,9 @@ typedef struct hf_breaker_config {
     uint32_t consecutive_failures;   /* opens after this many in a row, whatever min_calls says. Default
                                       HF_BREAKER_OFF. 1 to window, or by time to 1000000, or
                                       HF_BREAKER_OFF. */
-    int64_t slow_call_ms;            /* a call that takes this long or longer is slow. Default
-                                      HF_NEVER: only late results are. 1 to 86400000, or HF_NEVER. */
+    int64_t slow_call_ms;            /* a call that takes this long or longer is slow, and counts as slow while it
+                                      still runs: see below. Default HF_NEVER: only late results are. 1 to
+                                      86400000, or HF_NEVER. */
     int64_t open_ms;                 /* first open time. Default 5000. 1 to 86400000. */
     int64_t open_max_ms;             /* longest open time. Default 60000. open_ms to 86400000. */
     uint32_t open_jitter_ppm;        /* the open time varies by up to this share, both ways. Default
@@ -121,6 +122,13 @@ typedef struct hf_breaker_config {
                                       reference. Default NULL: memory of this process. */
 } hf_breaker_config;
 
+/* Overdue calls. Where slow_call_ms and slow_rate_ppm are set, calls that have run for slow_call_ms count as if they
+ * had ended now, and slow: a dependency that hangs is noticed before the first time-out. They are looked at by the first
+ * call in each seventh of slow_call_ms, and with results that could open the breaker themselves, so that the breaker
+ * opens at most that seventh later than it could be known. What was begun before the present generation is not
+ * looked at. It costs each call two writes to memory of its own thread's, and 512 bytes of state; nothing where
+ * there is no threshold. */
+
 /* A consistent picture of the breaker at one instant. */
 typedef struct hf_breaker_info {
     uint32_t struct_size;   /* set by the caller to sizeof(hf_breaker_info) */
@@ -139,6 +147,9 @@ typedef struct hf_breaker_info {
     uint32_t admit_ppm;     /* share of attempts that are admitted now: recovering, a growing one; half-open,
                                all while there is a free probe */
     uint32_t rules;         /* HF_BREAKER_RULE_ bits of the limits that the counts reach */
+    uint32_t overdue;       /* calls under way for slow_call_ms or longer: they count as slow, and not in total and
+                               slow above before they end */
+    uint32_t reserved;
 } hf_breaker_info;
 
 struct hf_breaker_event {
@@ -162,7 +173,8 @@ HF_API void hf_breaker_config_init(hf_breaker_config *config);
  * Errors:   HF_E_INVALID (the text names field, value and range), HF_E_NOMEM.
  * Threads:  any thread; the breaker may be used by any number of threads and pipelines.
  * Memory:   one allocation, given back by hf_breaker_free: the state takes 256 bytes for a window of up to 112
- *           calls (768 for 1024) and 1280 for one of up to 10 buckets of time, the handle about 500.
+ *           calls (768 for 1024) and 1280 for one of up to 10 buckets of time, 512 more with a slow threshold, the
+ *           handle about 500.
  */
 HF_API int hf_breaker_new(hf_breaker **out_breaker, const char *name, const hf_breaker_config *config, hf_error *error);
 

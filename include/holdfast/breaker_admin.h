@@ -45,7 +45,8 @@ HF_API int hf_breaker_explain(hf_breaker *breaker, hf_breaker_explanation *out, 
  * Fixed when the breaker is made: window_kind; by calls, `window` may be anything up to 112 or, if it was
  * more, up to what it was, rounded up to 16; by time, the length of a bucket (window_ms / buckets), and
  * `buckets` may be anything up to 10 or what it was; name, callback and its argument. initial_state is
- * not looked at.
+ * not looked at. Overdue calls are watched only if the breaker was made with slow_call_ms and slow_rate_ppm, and while
+ * slow_call_ms is at most 1.8 times what it was then.
  *
  * Errors:   HF_E_INVALID (the text names field, value and range), HF_E_STATE (it lives in a region); the old rules stay.
  * Threads:  any thread; calls under way are not held up, each uses the old rules or the new.

@@ -13,10 +13,13 @@
  *                          by time    head, spot, spare
  *     lines 4 ...  by calls   more blocks
  *                  by time    shards of cells, each at a line of its own: a ring for every kind
+ *     last lines   where a slow threshold is set: shards of the wheel, two lines each
  *
  *     bytes        by calls   256 up to 112 slots, 768 at 1024
- *                  by time    1280 up to 10 buckets, 2304 at 20 */
+ *                  by time    1280 up to 10 buckets, 2304 at 20
+ *                  a wheel    512 more */
 
+#include "core/breaker_overdue.h"
 #include "core/breaker_time_window.h"
 #include "core/breaker_window.h"
 
@@ -43,7 +46,9 @@ struct hf__breaker_shape {
     uint32_t kind;     /* hf_breaker_window */
     uint32_t capacity; /* slots by calls, buckets by time */
     uint32_t stride;   /* by time: words of a shard */
-    uint32_t words;    /* of the window in all */
+    uint32_t window;   /* words of the window */
+    uint32_t wheel;    /* where the wheel begins; 0: there is none */
+    uint32_t words;    /* in all */
 };
 
 /* By calls: head and blocks. */
@@ -59,9 +64,10 @@ struct hf__breaker_shape {
 #define HF__CAPACITY_BUCKETS 10u
 
 #define HF__BLOCKS_MAX (HF_BREAKER_WINDOW_MAX / HF__WINDOW_BLOCK)
+#define HF__WHEEL_TOTAL (HF__SHARDS * HF__WHEEL_WORDS)
 #define HF__CELLS_MAX (HF__SHARDS * (HF__CELL_KINDS * HF_BREAKER_BUCKETS_MAX + HF__LINE_WORDS))
 
-struct hf__breaker_shape hf__breaker_shape(hf_breaker_window kind, uint32_t window, uint32_t buckets);
+struct hf__breaker_shape hf__breaker_shape(hf_breaker_window kind, uint32_t window, uint32_t buckets, bool wheel);
 size_t hf__breaker_state_bytes(const struct hf__breaker_shape *shape);
 
 #endif

@@ -1,80 +1,49 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/breaker_time_window.h"
 
-#define HEAD_TAG_SHIFT 48
-#define HEAD_EPOCH_MASK ((UINT64_C(1) << HEAD_TAG_SHIFT) - 1)
-#define CELL_TAG_SHIFT 49
-#define CELL_EPOCH_SHIFT 32
-#define CELL_EPOCH_MASK 0x1ffffu
-#define AHEAD_MAX 4096u                /* buckets that a head may move on while somebody uses what it was */
 #define SPOT_MARK UINT32_C(0x80000000) /* in the count of `spot`: so that it is not zero, which means none */
 #define RUN_MAX (SPOT_MARK - 1)
 
-uint64_t hf__time_epoch(hf_time now, int64_t width_ns) {
-    uint64_t epoch = now <= 0 ? 0 : (uint64_t)now / (uint64_t)width_ns;
-    return epoch < HEAD_EPOCH_MASK ? epoch : HEAD_EPOCH_MASK;
-}
-
-uint64_t hf__time_head(uint32_t tag, uint64_t epoch) { return (uint64_t)tag << HEAD_TAG_SHIFT | epoch; }
-
-uint32_t hf__time_tag(uint64_t head) { return (uint32_t)(head >> HEAD_TAG_SHIFT); }
-
 uint64_t hf__time_roll(uint64_t head, uint64_t epoch) {
-    return epoch > (head & HEAD_EPOCH_MASK) ? hf__time_head(hf__time_tag(head), epoch) : head;
+    return epoch > (head & HF__HEAD_EPOCH_MASK) ? hf__time_head(hf__time_tag(head), epoch) : head;
 }
 
-uint32_t hf__time_slot(uint64_t head, uint32_t capacity) { return (uint32_t)((head & HEAD_EPOCH_MASK) % capacity); }
-
-static uint32_t cell_tag(uint64_t cell) { return (uint32_t)(cell >> CELL_TAG_SHIFT); }
-
-static uint64_t cell_in(uint64_t head, uint32_t count) {
-    return (uint64_t)hf__time_tag(head) << CELL_TAG_SHIFT | (head & CELL_EPOCH_MASK) << CELL_EPOCH_SHIFT | count;
-}
-
-/* How many buckets the cell is behind the head, modulo all. */
-static uint32_t behind(uint64_t cell, uint64_t head) {
-    return ((uint32_t)head - (uint32_t)(cell >> CELL_EPOCH_SHIFT)) & CELL_EPOCH_MASK;
-}
-
-/* Of the head's generation, and of a later bucket: somebody else has moved the head meanwhile. */
-static bool ahead(uint64_t cell, uint64_t head) {
-    return cell != 0 && cell_tag(cell) == hf__time_tag(head) && behind(cell, head) > CELL_EPOCH_MASK - AHEAD_MAX;
-}
+uint32_t hf__time_slot(uint64_t head, uint32_t capacity) { return (uint32_t)((head & HF__HEAD_EPOCH_MASK) % capacity); }
 
 static uint32_t increment(uint32_t count) { return count == UINT32_MAX ? count : count + 1; }
 
 bool hf__time_add(uint64_t cell, uint64_t head, uint64_t *out) {
-    if (cell_tag(cell) == hf__time_tag(head)) {
-        if (ahead(cell, head)) return false;
-        *out = cell_in(head, behind(cell, head) == 0 ? increment((uint32_t)cell) : 1);
+    if (hf__cell_tag(cell) == hf__time_tag(head)) {
+        if (hf__cell_ahead(cell, head)) return false;
+        *out = hf__cell_in(head, hf__cell_behind(cell, head) == 0 ? increment((uint32_t)cell) : 1);
         return true;
     }
-    if (hf__generation_newer(cell_tag(cell), hf__time_tag(head))) return false;
-    *out = cell_in(head, 1);
+    if (hf__generation_newer(hf__cell_tag(cell), hf__time_tag(head))) return false;
+    *out = hf__cell_in(head, 1);
     return true;
 }
 
 bool hf__time_live(uint64_t cell, uint64_t head, uint32_t buckets) {
-    return cell != 0 && cell_tag(cell) == hf__time_tag(head) && behind(cell, head) < buckets;
+    return cell != 0 && hf__cell_tag(cell) == hf__time_tag(head) && hf__cell_behind(cell, head) < buckets;
 }
 
 uint64_t hf__time_sweep(uint64_t cell, uint64_t before, uint64_t after, uint32_t capacity) {
-    if (hf__generation_newer(cell_tag(cell), hf__time_tag(after)) || ahead(cell, after)) return cell;
-    uint64_t moved = (after & HEAD_EPOCH_MASK) - (before & HEAD_EPOCH_MASK);
+    if (hf__generation_newer(hf__cell_tag(cell), hf__time_tag(after)) || hf__cell_ahead(cell, after)) return cell;
+    uint64_t moved = (after & HF__HEAD_EPOCH_MASK) - (before & HF__HEAD_EPOCH_MASK);
     if (moved >= capacity && hf__time_live(cell, before, capacity)) return 0; /* however far: 17 bits could fit again */
     return hf__time_live(cell, after, capacity) ? cell : 0;
 }
 
 uint64_t hf__time_spot(uint64_t spot, uint64_t head, uint32_t buckets, enum hf__entry entry, bool slow) {
-    if (hf__generation_newer(cell_tag(spot), hf__time_tag(head))) return spot;
-    bool later = ahead(spot, head);
+    if (hf__generation_newer(hf__cell_tag(spot), hf__time_tag(head))) return spot;
+    bool later = hf__cell_ahead(spot, head);
     /* A run whose last failure has left the window is over. The success that ends one says so even then: the
      * window may be made longer. */
     uint32_t run = later || hf__time_live(spot, head, buckets) ? (uint32_t)spot & RUN_MAX : 0;
     if (entry == HF__ENTRY_SUCCESS) run = 0;
     if (entry == HF__ENTRY_FAILURE && run < RUN_MAX) run++;
-    if ((entry != HF__ENTRY_SUCCESS || slow) && !later) return cell_in(head, SPOT_MARK | run);
-    return cell_tag(spot) == hf__time_tag(head) ? (spot & ~(uint64_t)RUN_MAX) | run : spot;
+    if ((entry != HF__ENTRY_SUCCESS || slow) && !later) return hf__cell_in(head, SPOT_MARK | run);
+    return hf__cell_tag(spot) == hf__time_tag(head) ? (spot & ~(uint64_t)RUN_MAX) | run : spot;
 }
 
 static uint32_t add_saturating(uint32_t a, uint32_t b) { return a > UINT32_MAX - b ? UINT32_MAX : a + b; }

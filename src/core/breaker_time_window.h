@@ -3,25 +3,22 @@
 #define HF_CORE_BREAKER_TIME_WINDOW_H
 
 /* The time window of a breaker: the results of the last B buckets of time, in words that are moved one at a
- * time by compare-exchange.
+ * time by compare-exchange (core/breaker_cell.h).
  *
- *     head    tag 16 | epoch 48                the latest bucket that anything was recorded in
- *     cell    tag 15 | epoch 17 | count 32     one kind of result in one bucket
- *     spot    the same: the latest bucket with a failure or a slow result; `count` is the run of failures,
- *             with its highest bit set
+ *     head    the latest bucket that anything was recorded in
+ *     cell    one kind of result in one bucket
+ *     spot    a cell too: the latest bucket with a failure or a slow result; its count is the run of failures, with
+ *             the highest bit set
  *
- * Time is divided into buckets of equal width, numbered from the clock's origin: bucket e is the time from
- * e * width up to, not including, (e + 1) * width. At an instant in bucket e the window is the buckets
- * e - B + 1 ... e: between B - 1 and B widths of time. A cell stands in a ring at e mod C, C >= B.
+ * At an instant in bucket e the window is the buckets e - B + 1 ... e: between B - 1 and B widths of time. A cell
+ * stands in a ring at e mod C, C >= B.
  *
  * Count and epoch are one word, so that a bucket which is taken for a later time and a result that is added
- * to it cannot cross: the result goes to the time that the word says, or is tried again. The tag is the
- * breaker's generation (15 bits) as in the window of calls: a cell of another tag is empty, and tags only
- * move forward.
+ * to it cannot cross: the result goes to the time that the word says, or is tried again.
  *
  * The epoch of a cell is cut to 17 bits. That cannot be taken for a later one: whoever moves the head
  * forward clears the cells that have left the ring, so a cell is never older than C buckets in which
- * something was recorded. A word of zero is empty, whatever the head says.
+ * something was recorded.
  *
  * A clock that goes back changes nothing: the head keeps the latest bucket, and a result from before counts
  * there.
@@ -31,7 +28,7 @@
  * spot writes the cells first, then `spot`, then counts; who records a success writes its cell, then reads
  * `spot`. With sequentially consistent order one of the two sees the other. */
 
-#include "core/breaker_rules.h"
+#include "core/breaker_cell.h"
 
 #define HF__CELL_KINDS 3u
 enum hf__cell_kind { HF__CELL_TOTAL = 0, HF__CELL_FAILURES = 1, HF__CELL_SLOW = 2 };
@@ -41,12 +38,6 @@ struct hf__time_span {
     uint32_t capacity; /* C, slots of a ring */
     int64_t width_ns;  /* of a bucket */
 };
-
-/* The number of the bucket that `now` is in; 0 before the clock's origin. */
-uint64_t hf__time_epoch(hf_time now, int64_t width_ns);
-
-uint64_t hf__time_head(uint32_t tag, uint64_t epoch);
-uint32_t hf__time_tag(uint64_t head);
 
 /* The head at bucket `epoch`: it only moves forward. */
 uint64_t hf__time_roll(uint64_t head, uint64_t epoch);

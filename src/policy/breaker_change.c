@@ -14,6 +14,7 @@ uint64_t hf__breaker_control(const hf_breaker *b) {
 void hf__breaker_use(hf_breaker *b, const struct hf__breaker_rules *rules) {
     hf__breaker_live_write(&b->rules, rules);
     atomic_store_explicit(&b->slow_call_ns, rules->slow_call_ns, memory_order_relaxed); /* (M7) */
+    atomic_store_explicit(&b->size, rules->size, memory_order_relaxed);
 }
 
 void hf__breaker_load_probes(const hf_breaker *b, uint64_t *out) {
@@ -49,7 +50,10 @@ void hf__breaker_describe(const hf_breaker *b, const struct hf__breaker_rules *r
     struct hf__control c = hf__control_unpack(control);
     uint64_t probes[HF_BREAKER_PROBES_MAX];
     /* While nothing is recorded the window stays as it was when it tripped. */
-    struct hf__counts counts = hf__breaker_count(b, rules, hf__state_records(c.state) ? now : HF_NEVER).counts;
+    bool records = hf__state_records(c.state);
+    struct hf__counts counts = hf__breaker_count(b, rules, records ? now : HF_NEVER, 0).counts;
+    uint32_t overdue = records ? hf__breaker_overdue(b, rules, c.generation, now) : 0;
+    struct hf__counts as_judged = overdue == 0 ? counts : hf__breaker_count(b, rules, now, overdue).counts;
     struct hf__limits limits = limits_in(rules, c.state);
     hf__breaker_load_probes(b, probes);
     struct hf__tally tally = hf__probe_tally(probes, rules->open.probes, control);
@@ -76,7 +80,8 @@ void hf__breaker_describe(const hf_breaker *b, const struct hf__breaker_rules *r
         .admit_ppm = rejects                             ? 0
                      : answer.verdict == HF__ADMIT_SHARE ? answer.share_ppm
                                                          : HF_PPM,
-        .rules = hf__limits_reached(&counts, &limits),
+        .rules = hf__limits_reached(&as_judged, &limits),
+        .overdue = overdue,
     };
 }
 
@@ -129,7 +134,8 @@ void hf__breaker_judge_window(hf_breaker *b, const struct hf__breaker_rules *rul
         uint64_t control = hf__breaker_control(b), next;
         struct hf__control c = hf__control_unpack(control);
         if (!hf__control_same(control, ticket) || now < rules->warm_until) return;
-        struct hf__picture picture = hf__breaker_count(b, rules, now);
+        uint32_t overdue = hf__breaker_overdue(b, rules, c.generation, now);
+        struct hf__picture picture = hf__breaker_count(b, rules, now, overdue);
         struct hf__limits limits = limits_in(rules, c.state);
         uint32_t reached = picture.tag == c.generation ? hf__limits_reached(&picture.counts, &limits) : 0;
         if (c.state == HF_BREAKER_METRICS_ONLY) {

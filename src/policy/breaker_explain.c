@@ -43,6 +43,9 @@ static void say_window(struct sentence *s, const hf_breaker_info *info, const st
     } else if (info->rules & HF_BREAKER_RULE_FAILURE_RATE) {
         say(s, "%u of the last %u calls failed (%u %%, limit %u %%)", info->failures, info->total,
             percent(info->failures, info->total), limits->failure_rate_ppm / 10000);
+    } else if (info->rules & HF_BREAKER_RULE_SLOW_RATE && info->overdue > 0) {
+        say(s, "%u calls are overdue, and %u of the last %u were slow (limit %u %%)", info->overdue, info->slow,
+            info->total, limits->slow_rate_ppm / 10000);
     } else if (info->rules & HF_BREAKER_RULE_SLOW_RATE) {
         say(s, "%u of the last %u calls were slow (%u %%, limit %u %%)", info->slow, info->total,
             percent(info->slow, info->total), limits->slow_rate_ppm / 10000);

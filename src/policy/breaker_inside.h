@@ -17,6 +17,8 @@
  *   - by time, a call that is counted and whose failure is not, or that counts in the bucket in which it is
  *     recorded instead of the one in which it ended.
  *   - a bucket whose old cells are not cleared: they do not count, and are overwritten when their turn comes.
+ *   - a call on the wheel, which is counted as overdue until the breaker begins another generation; in a region,
+ *     until its cell is taken for a later tick.
  *   - a probe slot that flies: its lease ends.
  *   - probe results without the decision: the next admission or settle decides.
  *   - a window reset without its control word: results of the old generation are stale, and the next
@@ -31,7 +33,10 @@
  *   (M4) rejected: relaxed, it only counts.
  *   (M5) window by time, spot and cells: sequentially consistent, for `spot` (core/breaker_time_window.h).
  *   (M6) window by time, head: acquire-release; a stale head puts a result into a bucket before, no worse.
- *   (M7) rules: see breaker_live.c. The copy of slow_call_ns only says whether a call must be timed: relaxed. */
+ *   (M7) rules: see breaker_live.c. The copies of slow_call_ns and size are relaxed: a call that uses an old one is
+ *        as if it had come before.
+ *   (M8) wheel: relaxed. A call takes away only what it has put there itself, or what the old count was given for it;
+ *        between the two the old count is read as signed. Who counts may miss who is just beginning. */
 
 #include "policy/breaker_live.h"
 
@@ -45,11 +50,13 @@ struct hf_breaker {
     hf_region *region;              /* where the state is; NULL: behind this handle */
     struct hf__breaker_shape shape; /* fixed, like width_ns */
     int64_t width_ns;               /* of a bucket; 0 by calls */
+    int64_t tick_ns;                /* of the wheel; 0: there is none */
     hf_breaker_on_change *on_change;
     void *on_change_arg;
     struct hf__breaker_live rules;
-    _Atomic int64_t slow_call_ns; /* of the rules, for those who need no other */
-    pthread_mutex_t reconfigure;  /* held by hf_breaker_reconfigure, and by nobody else */
+    _Atomic int64_t slow_call_ns; /* of the rules, for those who need no others; like size */
+    _Atomic uint64_t size;
+    pthread_mutex_t reconfigure; /* held by hf_breaker_reconfigure, and by nobody else */
 };
 
 /* The window as it stands: its counts, and the tag under which they were taken. */
@@ -60,15 +67,33 @@ struct hf__picture {
 
 /* ---- breaker_record.c: the two kinds of window behind one set of functions ---- */
 
-/* Counts the window. `now` HF_NEVER leaves a window of time where its last result put it. */
-struct hf__picture hf__breaker_count(const hf_breaker *b, const struct hf__breaker_rules *rules, hf_time now);
+/* Counts the window. `now` HF_NEVER leaves a window of time where its last result put it. `overdue` calls count as if
+ * they had ended now, and slow. */
+struct hf__picture hf__breaker_count(const hf_breaker *b, const struct hf__breaker_rules *rules, hf_time now,
+                                     uint32_t overdue);
 
 /* Records one result under a generation; true when the window may now reach a limit. */
-bool hf__breaker_record(hf_breaker *b, const struct hf__breaker_rules *rules, uint32_t generation, enum hf__entry entry,
-                        bool slow, hf_time now);
+bool hf__breaker_record(hf_breaker *b, uint32_t generation, enum hf__entry entry, bool slow, hf_time now);
+
+/* Would a plain success change nothing in a window of calls? */
+bool hf__breaker_idle(const hf_breaker *b, uint32_t generation);
 
 /* Empties the window for a generation that is about to begin; only forward. */
 void hf__breaker_reset_window(hf_breaker *b, uint32_t generation, hf_time now);
+
+/* ---- breaker_wheel.c: calls under way, where a slow threshold is set ---- */
+
+#define HF__NOT_ON_WHEEL UINT32_MAX
+
+/* Notes that a call begins; where, or HF__NOT_ON_WHEEL. `*out_first`: nobody of this shard has begun in this tick. */
+uint32_t hf__breaker_enter(hf_breaker *b, uint32_t generation, hf_time now, bool *out_first);
+
+/* It ends, wherever it began. */
+void hf__breaker_leave(hf_breaker *b, uint32_t where, uint32_t generation, hf_time began_at);
+
+/* How many calls of the generation are overdue. */
+uint32_t hf__breaker_overdue(const hf_breaker *b, const struct hf__breaker_rules *rules, uint32_t generation,
+                             hf_time now);
 
 /* ---- breaker_change.c: everything that moves the control word ---- */
 

@@ -21,6 +21,8 @@ struct ticket {
     hf_time admitted_at;
     uint32_t slot;     /* HF_BREAKER_PROBES_MAX: no probe */
     uint32_t attempts; /* that the call had made before */
+    uint32_t wheel;    /* where on the wheel, or HF__NOT_ON_WHEEL */
+    uint32_t unused;
 };
 _Static_assert(sizeof(struct ticket) <= sizeof(((struct hf_frame *)0)->word), "fits a frame");
 
@@ -85,25 +87,52 @@ static int admit_once(hf_breaker *b, const struct hf__breaker_rules *rules, uint
     return verdict == HF__TURN ? turn_back(b, control, x->reason, x->at, x) : verdict;
 }
 
-static bool has_slow_rule(const hf_breaker *b) {
-    return atomic_load_explicit(&b->slow_call_ns, memory_order_relaxed) != HF_NEVER; /* (M7) */
+static int64_t slow_call_ns(const hf_breaker *b) {
+    return atomic_load_explicit(&b->slow_call_ns, memory_order_relaxed); /* (M7) */
+}
+
+/* Notes that the call begins. The first of a tick looks at those that do not end; false when that has moved the
+ * breaker on. */
+static bool enter_wheel(hf_breaker *b, struct ticket *ticket, struct hf_x *x) {
+    uint32_t generation = hf__control_unpack(ticket->control).generation;
+    bool first;
+    ticket->wheel = hf__breaker_enter(b, generation, x->now, &first);
+    if (!first) return true;
+    struct hf__breaker_rules rules = hf__breaker_live_read(&b->rules);
+    hf__breaker_judge_window(b, &rules, ticket->control, x->now, 0, x->rng);
+    if (hf__control_same(hf__breaker_control(b), ticket->control)) return true;
+    hf__breaker_leave(b, ticket->wheel, generation, x->now);
+    ticket->wheel = HF__NOT_ON_WHEEL;
+    return false;
+}
+
+/* Admission in a state that may turn back. The states that never do, and those that always do, need no rules. */
+static int admit_warily(hf_breaker *b, struct ticket *ticket, struct hf_x *x) {
+    struct hf__control control = hf__control_unpack(ticket->control);
+    if (control.state == HF_BREAKER_OPEN && x->now < hf__word_time(control.ms)) {
+        return turn_back(b, ticket->control, HF_REASON_OPEN, hf__word_time(control.ms), x);
+    }
+    struct hf__breaker_rules rules = hf__breaker_live_read(&b->rules);
+    return admit_once(b, &rules, ticket->control, ticket, x);
 }
 
 static int breaker_admit(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
     hf_breaker *b = breaker_of(policy);
     struct ticket *ticket = (struct ticket *)(void *)frame->word;
+    bool timed = slow_call_ns(b) != HF_NEVER;
     ticket->admitted_at = x->now;
     ticket->attempts = x->attempts;
     ticket->slot = HF_BREAKER_PROBES_MAX;
-    ticket->control = hf__breaker_control(b);
-    bool plain = hf__control_unpack(ticket->control).state <= HF_BREAKER_DISABLED; /* needs no rules */
-    if (x->now == HF__NO_TIME && (!plain || has_slow_rule(b))) return HF__NEED_NOW;
-    if (plain) return HF__PASS;
-    struct hf__breaker_rules rules = hf__breaker_live_read(&b->rules);
+    ticket->wheel = HF__NOT_ON_WHEEL;
     for (;;) {
-        int verdict = admit_once(b, &rules, ticket->control, ticket, x);
-        if (verdict != ASK_AGAIN) return verdict;
         ticket->control = hf__breaker_control(b);
+        hf_breaker_state state = hf__control_unpack(ticket->control).state;
+        if (state == HF_BREAKER_FORCED_OPEN) return turn_back(b, ticket->control, HF_REASON_FORCED_OPEN, HF_NEVER, x);
+        if (x->now == HF__NO_TIME && (state > HF_BREAKER_DISABLED || timed)) return HF__NEED_NOW;
+        int verdict = state <= HF_BREAKER_DISABLED ? HF__PASS : admit_warily(b, ticket, x);
+        bool on_wheel = verdict == HF__PASS && timed && b->tick_ns > 0 && hf__state_records(state);
+        if (on_wheel && !enter_wheel(b, ticket, x)) continue;
+        if (verdict != ASK_AGAIN) return verdict;
     }
 }
 
@@ -112,13 +141,13 @@ static int breaker_admit(hf_policy *policy, struct hf_frame *frame, struct hf_x 
 /* The verdict on one result: its kind, and whether it was slow. The caller's own deadline says nothing
  * about the dependency when it left less time than a call that is not slow may take; nor does whatever came
  * out of a pass that never reached it: a rejection, an end in a queue, a fallback's answer to these. */
-static int32_t judge(const hf_breaker *b, int64_t slow_call_ns, const struct ticket *ticket, const struct hf_x *x,
-                     bool *out_slow) {
+static int32_t judge(const hf_breaker *b, const struct ticket *ticket, const struct hf_x *x, bool *out_slow) {
+    int64_t slow_ns = slow_call_ns(b);
     *out_slow = false;
     if (x->attempts == ticket->attempts) return HF_NEUTRAL;
     /* Admitted without a time: the rule was set meanwhile, and is for those that come after. */
-    bool measured = slow_call_ns != HF_NEVER && ticket->admitted_at != HF__NO_TIME;
-    bool long_enough = measured && hf__left(x->now, ticket->admitted_at) >= slow_call_ns;
+    bool measured = slow_ns != HF_NEVER && ticket->admitted_at != HF__NO_TIME;
+    bool long_enough = measured && hf__left(x->now, ticket->admitted_at) >= slow_ns;
     *out_slow = (x->outcome.flags & HF_SLOW) || long_enough;
     if (x->reason == HF_REASON_DEADLINE && measured && !long_enough) return HF_NEUTRAL;
     /* One process without descriptors or name server must not open the breaker of all. */
@@ -142,36 +171,46 @@ static enum hf__entry entry_of(int32_t kind) {
     return kind == HF_THROTTLED ? HF__ENTRY_THROTTLED : HF__ENTRY_FAILURE;
 }
 
+/* Records a result that is no probe's. */
+static void settle_call(hf_breaker *b, const struct ticket *ticket, int32_t kind, bool slow, struct hf_x *x) {
+    /* The window is renewed only when a new stretch begins to record: until then it shows what tripped it. */
+    if (!hf__control_same(hf__breaker_control(b), ticket->control)) return;
+    uint32_t generation = hf__control_unpack(ticket->control).generation;
+    if (!hf__breaker_record(b, generation, entry_of(kind), slow, x->now)) return;
+    struct hf__breaker_rules rules = hf__breaker_live_read(&b->rules);
+    hf__breaker_judge_window(b, &rules, ticket->control, x->now, x->outcome.retry_after_ns, x->rng);
+}
+
 static int breaker_settle(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
     hf_breaker *b = breaker_of(policy);
     const struct ticket *ticket = (const struct ticket *)(const void *)frame->word;
     struct hf__control admitted = hf__control_unpack(ticket->control);
-    struct hf__breaker_rules rules = hf__breaker_live_read(&b->rules);
     bool slow;
-    int32_t kind = judge(b, rules.slow_call_ns, ticket, x, &slow);
+    int32_t kind = judge(b, ticket, x, &slow);
+    hf__breaker_leave(b, ticket->wheel, admitted.generation, ticket->admitted_at);
     if (ticket->slot < HF_BREAKER_PROBES_MAX) {
+        struct hf__breaker_rules rules = hf__breaker_live_read(&b->rules);
         settle_probe(b, &rules, ticket, kind, slow, x);
-        return HF__PASS;
-    }
-    if (!hf__state_records(admitted.state) || kind == HF_NEUTRAL) return HF__PASS;
-    /* The window is renewed only when a new stretch begins to record: until then it shows what tripped it. */
-    if (!hf__control_same(hf__breaker_control(b), ticket->control)) return HF__PASS;
-    if (hf__breaker_record(b, &rules, admitted.generation, entry_of(kind), slow, x->now)) {
-        hf__breaker_judge_window(b, &rules, ticket->control, x->now, x->outcome.retry_after_ns, x->rng);
+    } else if (hf__state_records(admitted.state) && kind != HF_NEUTRAL) {
+        settle_call(b, ticket, kind, slow, x);
     }
     return HF__PASS;
 }
 
-/* A plain success. In a full window of calls without a spot it changes nothing, and needs no time. */
+/* A plain success. In a full window of calls without a spot it changes nothing, and if nothing measures it, it needs no
+ * time. */
 static int breaker_settle_ok(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
     hf_breaker *b = breaker_of(policy);
     const struct ticket *ticket = (const struct ticket *)(const void *)frame->word;
-    if (b->shape.kind == HF_BREAKER_BY_CALLS && !has_slow_rule(b)) {
-        struct hf__control admitted = hf__control_unpack(ticket->control);
-        uint64_t head = atomic_load(&b->state->window[HF__WINDOW_HEAD]); /* (M2) */
-        bool idle = hf__window_clean(head) && hf__window_tag(head) == admitted.generation;
-        if (admitted.state == HF_BREAKER_DISABLED || (idle && ticket->slot == HF_BREAKER_PROBES_MAX)) return HF__PASS;
+    struct hf__control admitted = hf__control_unpack(ticket->control);
+    if (b->shape.kind == HF_BREAKER_BY_CALLS && ticket->slot == HF_BREAKER_PROBES_MAX) {
+        bool quick = x->now != HF__NO_TIME && hf__left(x->now, ticket->admitted_at) < slow_call_ns(b);
+        if ((quick || slow_call_ns(b) == HF_NEVER) && hf__breaker_idle(b, admitted.generation)) {
+            hf__breaker_leave(b, ticket->wheel, admitted.generation, ticket->admitted_at);
+            return HF__PASS;
+        }
     }
+    if (admitted.state == HF_BREAKER_DISABLED) return HF__PASS;
     if (x->now == HF__NO_TIME) return HF__NEED_NOW;
     return breaker_settle(policy, frame, x);
 }
@@ -254,6 +293,7 @@ static int house_state(hf_breaker *b, const hf_breaker_config *c, hf_error *erro
 static void begin(hf_breaker *b, const hf_breaker_config *c) {
     struct hf__breaker_rules rules = hf__breaker_rules_of(c);
     b->width_ns = hf__breaker_width_ns(c);
+    if (b->shape.wheel > 0) b->tick_ns = hf__wheel_tick_ns(rules.slow_call_ns);
     b->on_change = c->on_change;
     b->on_change_arg = c->on_change_arg;
     HF_MUST(pthread_mutex_init(&b->reconfigure, NULL) == 0);
@@ -273,8 +313,9 @@ int hf_breaker_new(hf_breaker **out_breaker, const char *name, const hf_breaker_
     if (rc == 0) rc = hf__config_copy("breaker", name, &chosen, sizeof chosen, config, error);
     if (rc == 0) rc = hf__breaker_config_check(name, &chosen, error);
     if (rc < 0) return rc;
+    bool wheel = chosen.slow_call_ms != HF_NEVER && chosen.slow_rate_ppm != HF_BREAKER_OFF;
     struct hf__breaker_shape shape =
-        hf__breaker_shape((hf_breaker_window)chosen.window_kind, chosen.window, chosen.buckets);
+        hf__breaker_shape((hf_breaker_window)chosen.window_kind, chosen.window, chosen.buckets, wheel);
     void *made;
     size_t bytes = sizeof(hf_breaker) + _Alignof(struct hf__breaker_state) + hf__breaker_state_bytes(&shape);
     rc = hf__policy_alloc(&made, bytes, &breaker_ops, name, error);

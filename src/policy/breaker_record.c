@@ -9,9 +9,8 @@ static struct hf__window_span calls_span(const hf_breaker *b, const struct hf__b
     return (struct hf__window_span){.size = rules->size, .capacity = b->shape.capacity, .floor = rules->floor};
 }
 
-static struct hf__counts count_calls(const hf_breaker *b, const struct hf__breaker_rules *rules, uint64_t *out_head) {
+static struct hf__counts count_calls(const hf_breaker *b, struct hf__window_span span, uint64_t *out_head) {
     uint64_t block[HF__BLOCKS_MAX];
-    struct hf__window_span span = calls_span(b, rules);
     *out_head = atomic_load(&b->state->window[HF__WINDOW_HEAD]); /* (M2) */
     for (uint32_t i = 0; i < span.capacity / HF__WINDOW_BLOCK; i++) {
         block[i] = atomic_load(&b->state->window[HF__WINDOW_BLOCKS + i]);
@@ -26,26 +25,27 @@ static void set_clean(_Atomic uint64_t *word, uint64_t head, uint32_t tag, bool 
     }
 }
 
+static bool is_spotless(const hf_breaker *b, uint64_t *out_head) {
+    struct hf__breaker_rules rules = hf__breaker_live_read(&b->rules);
+    struct hf__window_span span = calls_span(b, &rules);
+    struct hf__counts counts = count_calls(b, span, out_head);
+    return hf__window_spotless(&counts, &span);
+}
+
 /* After an entry was written: `clean` is set or cleared as the window is now. */
-static void tidy(hf_breaker *b, const struct hf__breaker_rules *rules, uint32_t tag, bool spot) {
+static void tidy(hf_breaker *b, uint32_t tag, bool spot) {
     _Atomic uint64_t *word = &b->state->window[HF__WINDOW_HEAD];
     uint64_t head;
     if (spot) {
         set_clean(word, atomic_load(word), tag, false);
         return;
     }
-    struct hf__window_span span = calls_span(b, rules);
-    struct hf__counts counts = count_calls(b, rules, &head);
-    if (!hf__window_spotless(&counts, &span)) return;
+    if (!is_spotless(b, &head)) return;
     set_clean(word, head, tag, true);
-    struct hf__breaker_rules fresh = hf__breaker_live_read(&b->rules); /* set, then checked again, the rules too */
-    span = calls_span(b, &fresh);
-    counts = count_calls(b, &fresh, &head);
-    if (!hf__window_spotless(&counts, &span)) set_clean(word, head, tag, false);
+    if (!is_spotless(b, &head)) set_clean(word, head, tag, false); /* set, then checked again, the rules too */
 }
 
-static bool record_call(hf_breaker *b, const struct hf__breaker_rules *rules, uint32_t generation, enum hf__entry entry,
-                        bool slow) {
+static bool record_call(hf_breaker *b, uint32_t generation, enum hf__entry entry, bool slow) {
     bool spot = entry != HF__ENTRY_SUCCESS || slow;
     _Atomic uint64_t *word = &b->state->window[HF__WINDOW_HEAD];
     uint64_t head = atomic_load(word), next; /* (M2) */
@@ -60,7 +60,7 @@ static bool record_call(hf_breaker *b, const struct hf__breaker_rules *rules, ui
     do {
         if (!hf__window_put(seen, generation, slot, entry, slow, &written)) return false; /* stale by now */
     } while (!atomic_compare_exchange_weak(block, &seen, written));
-    tidy(b, rules, generation, spot);
+    tidy(b, generation, spot);
     return true;
 }
 
@@ -94,7 +94,7 @@ static bool roll(hf_breaker *b, uint32_t generation, hf_time now, uint64_t *out_
         next = *out_head = hf__time_roll(head, epoch);
         if (next == head) return true;
     } while (!atomic_compare_exchange_weak_explicit(word, &head, next, memory_order_acq_rel, memory_order_acquire));
-    for (uint32_t i = HF__TIME_SPOT; i < b->shape.words; i++) {
+    for (uint32_t i = HF__TIME_SPOT; i < b->shape.window; i++) {
         uint64_t seen = atomic_load_explicit(&b->state->window[i], memory_order_relaxed), swept;
         do {
             swept = hf__time_sweep(seen, head, next, b->shape.capacity);
@@ -113,8 +113,8 @@ static void add(hf_breaker *b, enum hf__cell_kind kind, uint64_t head) {
     } while (!atomic_compare_exchange_weak(cell, &seen, next)); /* (M5) */
 }
 
-static bool record_time(hf_breaker *b, const struct hf__breaker_rules *rules, uint32_t generation, enum hf__entry entry,
-                        bool slow, hf_time now) {
+static bool record_time(hf_breaker *b, uint32_t generation, enum hf__entry entry, bool slow, hf_time now) {
+    uint32_t buckets = (uint32_t)atomic_load_explicit(&b->size, memory_order_relaxed); /* (M7) */
     uint64_t head, next;
     if (!roll(b, generation, now, &head)) return false;
     add(b, HF__CELL_TOTAL, head);
@@ -123,30 +123,43 @@ static bool record_time(hf_breaker *b, const struct hf__breaker_rules *rules, ui
     _Atomic uint64_t *word = &b->state->window[HF__TIME_SPOT];
     uint64_t spot = atomic_load(word); /* (M5) */
     do {
-        next = hf__time_spot(spot, head, rules->size, entry, slow);
+        next = hf__time_spot(spot, head, buckets, entry, slow);
     } while (next != spot && !atomic_compare_exchange_weak(word, &spot, next));
-    return hf__time_live(next, head, rules->size);
+    return hf__time_live(next, head, buckets);
 }
 
 /* ---- either ---- */
 
-struct hf__picture hf__breaker_count(const hf_breaker *b, const struct hf__breaker_rules *rules, hf_time now) {
+static uint32_t fewer(uint32_t a, uint32_t b) { return a < b ? a : b; }
+
+struct hf__picture hf__breaker_count(const hf_breaker *b, const struct hf__breaker_rules *rules, hf_time now,
+                                     uint32_t overdue) {
     struct hf__picture picture;
     uint64_t head;
     if (b->shape.kind == HF_BREAKER_BY_CALLS) {
-        picture.counts = count_calls(b, rules, &head);
+        struct hf__window_span span = calls_span(b, rules);
+        overdue = fewer(overdue, span.size); /* the latest results are theirs, and as many old ones are pushed out */
+        span.size -= overdue;
+        picture.counts = count_calls(b, span, &head);
         picture.tag = hf__window_tag(head);
     } else {
         picture.counts = count_time(b, rules, now, &head);
         picture.tag = hf__time_tag(head);
+        overdue = fewer(overdue, UINT32_MAX - picture.counts.total);
     }
+    picture.counts.total += overdue;
+    picture.counts.slow += overdue;
     return picture;
 }
 
-bool hf__breaker_record(hf_breaker *b, const struct hf__breaker_rules *rules, uint32_t generation, enum hf__entry entry,
-                        bool slow, hf_time now) {
-    return b->shape.kind == HF_BREAKER_BY_CALLS ? record_call(b, rules, generation, entry, slow)
-                                                : record_time(b, rules, generation, entry, slow, now);
+bool hf__breaker_record(hf_breaker *b, uint32_t generation, enum hf__entry entry, bool slow, hf_time now) {
+    return b->shape.kind == HF_BREAKER_BY_CALLS ? record_call(b, generation, entry, slow)
+                                                : record_time(b, generation, entry, slow, now);
+}
+
+bool hf__breaker_idle(const hf_breaker *b, uint32_t generation) {
+    uint64_t head = atomic_load(&b->state->window[HF__WINDOW_HEAD]); /* (M2) */
+    return hf__window_clean(head) && hf__window_tag(head) == generation;
 }
 
 void hf__breaker_reset_window(hf_breaker *b, uint32_t generation, hf_time now) {

@@ -314,13 +314,14 @@ static void the_state_has_the_size_that_the_header_says(void **state) {
         hf_breaker_window kind;
         uint32_t window, buckets;
         size_t bytes;
-    } rows[] = {{HF_BREAKER_BY_CALLS, 1, 1, 256},
-                {HF_BREAKER_BY_CALLS, 112, 1, 256},
-                {HF_BREAKER_BY_CALLS, 1024, 1, 768},
-                {HF_BREAKER_BY_TIME, 1, 10, 1280},
-                {HF_BREAKER_BY_TIME, 1, 20, 2304}};
+        bool wheel;
+    } rows[] = {{HF_BREAKER_BY_CALLS, 1, 1, 256, false},    {HF_BREAKER_BY_CALLS, 112, 1, 256, false},
+                {HF_BREAKER_BY_CALLS, 1024, 1, 768, false}, {HF_BREAKER_BY_CALLS, 100, 1, 768, true},
+                {HF_BREAKER_BY_TIME, 1, 10, 1280, false},   {HF_BREAKER_BY_TIME, 1, 20, 2304, false},
+                {HF_BREAKER_BY_TIME, 1, 10, 1792, true}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct hf__breaker_shape shape = hf__breaker_shape(rows[i].kind, rows[i].window, rows[i].buckets);
+        struct hf__breaker_shape shape =
+            hf__breaker_shape(rows[i].kind, rows[i].window, rows[i].buckets, rows[i].wheel);
         assert_int_equal(hf__breaker_state_bytes(&shape), rows[i].bytes);
     }
     assert_in_range(sizeof(struct hf_breaker), 100, 512);

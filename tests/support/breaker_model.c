@@ -22,6 +22,10 @@ static bool records(hf_breaker_state state) {
 void model_init(struct breaker_model *m, const hf_breaker_config *config) {
     memset(m, 0, sizeof *m);
     m->rules = *config;
+    m->begun_tick = -1;
+    if (config->slow_call_ms != HF_NEVER && config->slow_rate_ppm != HF_BREAKER_OFF) {
+        m->tick_ns = at_least((config->slow_call_ms * HF_MILLISECOND + 6) / 7, HF_MILLISECOND);
+    }
     m->width_ns = (config->window_ms * HF_MILLISECOND + config->buckets - 1) / config->buckets;
     if (config->initial_state != HF_BREAKER_CLOSED)
         model_set(m, (hf_breaker_state)config->initial_state, config->initial_at);
@@ -33,9 +37,24 @@ struct model_counts {
     uint32_t total, failures, slow, run;
 };
 
-static bool counts_at(const struct breaker_model *m, uint32_t i, int64_t bucket) {
+/* `pushed_out`: so many more results are newer. */
+static bool counts_at(const struct breaker_model *m, uint32_t i, int64_t bucket, uint32_t pushed_out) {
     if (by_time(m)) return m->results[i].bucket > bucket - (int64_t)m->rules.buckets;
-    return i >= m->floor && i + m->rules.window >= m->count;
+    return i >= m->floor && i + m->rules.window >= m->count + pushed_out;
+}
+
+/* Calls of this generation whose whole tick lies slow_call_ms or more back. */
+static uint32_t overdue(const struct breaker_model *m, hf_time now) {
+    uint32_t found = 0;
+    if (m->tick_ns == 0 || !records(m->state) || m->rules.slow_call_ms == HF_NEVER) return 0;
+    int64_t slow_ns = m->rules.slow_call_ms * HF_MILLISECOND;
+    if (slow_ns > 13 * m->tick_ns) return 0; /* the wheel is too small for it */
+    for (uint32_t i = 0; i < MODEL_CALLS; i++) {
+        const struct model_call *c = &m->calls[i];
+        if (c->runs && c->generation == m->generation && (c->at / m->tick_ns + 1) * m->tick_ns <= now - slow_ns)
+            found++;
+    }
+    return found;
 }
 
 static int64_t bucket_of(const struct breaker_model *m, hf_time now) {
@@ -43,12 +62,12 @@ static int64_t bucket_of(const struct breaker_model *m, hf_time now) {
 }
 
 /* The run of failures at the end. By time it is cut where two of its links lie a window apart. */
-static uint32_t run_at_end(const struct breaker_model *m, int64_t bucket) {
+static uint32_t run_at_end(const struct breaker_model *m, int64_t bucket, uint32_t pushed_out) {
     uint32_t run = 0, buckets = m->rules.buckets;
     for (uint32_t i = m->count; i-- > 0;) {
         const struct model_result *r = &m->results[i];
         if (r->kind == HF_SUCCESS) break;
-        if (by_time(m) ? bucket - r->bucket >= (int64_t)buckets : !counts_at(m, i, 0)) break;
+        if (by_time(m) ? bucket - r->bucket >= (int64_t)buckets : !counts_at(m, i, 0, pushed_out)) break;
         run += r->kind == HF_FAILURE;
         bucket = r->bucket;
         buckets = r->buckets;
@@ -56,16 +75,18 @@ static uint32_t run_at_end(const struct breaker_model *m, int64_t bucket) {
     return run;
 }
 
-static struct model_counts count(const struct breaker_model *m, hf_time now) {
-    struct model_counts c = {0, 0, 0, 0};
+/* `late` calls count as if they had ended now, and slow. */
+static struct model_counts count(const struct breaker_model *m, hf_time now, uint32_t late) {
+    struct model_counts c = {late, 0, late, 0};
     int64_t bucket = bucket_of(m, now);
+    if (!by_time(m)) c.total = c.slow = late = (uint32_t)at_most(late, m->rules.window);
     for (uint32_t i = 0; i < m->count; i++) {
-        if (!counts_at(m, i, bucket)) continue;
+        if (!counts_at(m, i, bucket, late)) continue;
         c.total++;
         c.failures += m->results[i].kind != HF_SUCCESS;
         c.slow += m->results[i].slow;
     }
-    c.run = run_at_end(m, bucket);
+    c.run = run_at_end(m, bucket, late);
     return c;
 }
 
@@ -97,6 +118,7 @@ static void begin(struct breaker_model *m, hf_breaker_state state, uint32_t stre
     m->told = 0;
     if (!records(state)) return;
     m->count = m->floor = 0;
+    m->clean = false;
     m->latest = now / m->width_ns;
 }
 
@@ -129,6 +151,7 @@ void model_reconfigure(struct breaker_model *m, const hf_breaker_config *config)
         m->floor = (uint32_t)at_least(m->floor, m->count - m->rules.window);
     }
     m->rules = *config;
+    m->clean = false;
 }
 
 /* ---- probes ---- */
@@ -212,6 +235,36 @@ static void end_recovery(struct breaker_model *m, hf_time now) {
     m->changes++;
 }
 
+/* Opens, or tells, if the window and the calls under way say so. */
+static void judge(struct breaker_model *m, int64_t hint_ns, hf_time now) {
+    if (m->rules.warm_up_ms > 0 && now < m->rules.initial_at + m->rules.warm_up_ms * HF_MILLISECOND) return;
+    uint32_t rules = reached(m, count(m, now, overdue(m, now)));
+    if (m->state == HF_BREAKER_METRICS_ONLY) {
+        m->changes += (rules & ~m->told) != 0;
+        m->told |= rules;
+    } else if (rules != 0) {
+        open_for(m, m->state == HF_BREAKER_RECOVERING ? m->streak + 1 : 0, hint_ns, now);
+    }
+}
+
+/* A call begins. The first in a tick looks at the others; false when that opened the breaker. */
+static bool watch(struct breaker_model *m, struct model_ticket *ticket, hf_time now) {
+    int32_t i = 0;
+    if (m->tick_ns == 0 || m->rules.slow_call_ms == HF_NEVER) return true;
+    while (m->calls[i].runs) STEPPER_MUST(++i < MODEL_CALLS);
+    m->calls[i] = (struct model_call){.runs = true, .generation = m->generation, .at = now};
+    ticket->call = i;
+    int64_t tick = now / m->tick_ns;
+    bool first = m->begun_tick != tick || m->begun_generation != m->generation;
+    m->begun_tick = tick;
+    m->begun_generation = m->generation;
+    if (!first) return true;
+    judge(m, 0, now);
+    if (m->state != HF_BREAKER_OPEN) return true;
+    m->calls[i].runs = false;
+    return false;
+}
+
 int32_t model_admit(struct breaker_model *m, struct model_ticket *out, hf_time *out_at, uint64_t *rng, hf_time now) {
     hf_time first_end;
     if (m->state == HF_BREAKER_HALF_OPEN) decide(m, 0, now);
@@ -220,13 +273,18 @@ int32_t model_admit(struct breaker_model *m, struct model_ticket *out, hf_time *
         begin(m, HF_BREAKER_HALF_OPEN, m->streak, ms_down(now), now);
     }
     end_recovery(m, now);
-    *out = (struct model_ticket){.generation = m->generation, .state = m->state, .at = now, .probe = -1};
+    *out = (struct model_ticket){.generation = m->generation, .state = m->state, .at = now, .probe = -1, .call = -1};
     switch (m->state) {
+    case HF_BREAKER_DISABLED: return HF_REASON_NONE;
     case HF_BREAKER_CLOSED:
     case HF_BREAKER_METRICS_ONLY:
-    case HF_BREAKER_DISABLED: return HF_REASON_NONE;
+        if (watch(m, out, now)) return HF_REASON_NONE;
+        return model_admit(m, out, out_at, rng, now);
     case HF_BREAKER_RECOVERING:
-        if (hf__rng_between(hf__rng_next(rng), 1, 1000000) <= share_ppm(m, now)) return HF_REASON_NONE;
+        if (hf__rng_between(hf__rng_next(rng), 1, 1000000) <= share_ppm(m, now)) {
+            if (watch(m, out, now)) return HF_REASON_NONE;
+            return model_admit(m, out, out_at, rng, now);
+        }
         return reject(m, HF_REASON_RECOVERING, now, out_at);
     case HF_BREAKER_OPEN:
         return reject(m, HF_REASON_OPEN, m->ms >= LONG_MS ? HF_NEVER : m->ms * HF_MILLISECOND, out_at);
@@ -262,24 +320,23 @@ static void record(struct breaker_model *m, int32_t kind, bool slow, hf_time now
 void model_settle(struct breaker_model *m, const struct model_ticket *ticket, hf_outcome outcome, hf_time now) {
     bool slow = (outcome.flags & HF_SLOW) != 0;
     if (m->rules.slow_call_ms != HF_NEVER && now - ticket->at >= m->rules.slow_call_ms * HF_MILLISECOND) slow = true;
+    if (ticket->call >= 0) m->calls[ticket->call].runs = false;
     if (ticket->probe >= 0) {
         settle_probe(m, &m->probes[ticket->probe], outcome, slow, now);
         return;
     }
     if (!records(ticket->state) || ticket->generation != m->generation || outcome.kind == HF_NEUTRAL) return;
     record(m, outcome.kind, slow, now);
-    if (now < m->rules.initial_at + m->rules.warm_up_ms * HF_MILLISECOND && m->rules.warm_up_ms > 0) return;
-    uint32_t rules = reached(m, count(m, now));
-    if (m->state == HF_BREAKER_METRICS_ONLY) {
-        m->changes += (rules & ~m->told) != 0;
-        m->told |= rules;
-    } else if (rules != 0) {
-        open_for(m, m->state == HF_BREAKER_RECOVERING ? m->streak + 1 : 0, outcome.retry_after_ns, now);
-    }
+    /* Those under way are looked at in every tick, and with a result that says something itself. */
+    bool plain = outcome.kind == HF_SUCCESS && !slow, was_clean = m->clean;
+    struct model_counts c = count(m, now, 0);
+    bool spotless = c.failures == 0 && c.slow == 0;
+    m->clean = plain && spotless && !by_time(m) && c.total == m->rules.window;
+    if (by_time(m) ? !(plain && spotless) : !(plain && was_clean)) judge(m, outcome.retry_after_ns, now);
 }
 
 hf_breaker_info model_info(const struct breaker_model *m, hf_time now) {
-    struct model_counts c = count(m, now);
+    struct model_counts c = count(m, now, 0);
     hf_time first_end;
     hf_breaker_info info = {
         .struct_size = (uint32_t)sizeof info,
@@ -291,7 +348,8 @@ hf_breaker_info model_info(const struct breaker_model *m, hf_time now) {
         .rejected = m->rejected,
         .retry_at = now,
         .admit_ppm = HF_PPM,
-        .rules = reached(m, c),
+        .rules = reached(m, count(m, now, overdue(m, now))),
+        .overdue = overdue(m, now),
     };
     if (m->state == HF_BREAKER_HALF_OPEN) {
         info.probes_flying = of_round(m, MODEL_FLYING);

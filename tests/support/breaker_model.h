@@ -10,6 +10,7 @@
 
 #define MODEL_RESULTS 4096
 #define MODEL_PROBES 1024
+#define MODEL_CALLS 64
 
 struct model_result {
     int32_t kind;
@@ -22,6 +23,13 @@ struct model_probe {
     uint32_t round; /* generation */
     int64_t lease_ends_ms;
     enum { MODEL_FLYING, MODEL_BACK, MODEL_OK, MODEL_BAD } status;
+};
+
+/* A call under way, where a slow threshold is set. */
+struct model_call {
+    bool runs;
+    uint32_t generation;
+    hf_time at;
 };
 
 struct breaker_model {
@@ -40,6 +48,11 @@ struct breaker_model {
     uint32_t count;
     struct model_probe probes[MODEL_PROBES];
     uint32_t probe_count;
+    bool clean;      /* by calls: full and spotless, a success changes nothing */
+    int64_t tick_ns; /* of the wheel; 0: there is none */
+    struct model_call calls[MODEL_CALLS];
+    uint32_t begun_generation; /* the last tick in which a call began, and its generation */
+    int64_t begun_tick;
     uint32_t changes; /* events that it would have told */
 };
 
@@ -49,6 +62,7 @@ struct model_ticket {
     hf_breaker_state state;
     hf_time at;
     int32_t probe; /* -1: none */
+    int32_t call;  /* -1: not under watch */
 };
 
 void model_init(struct breaker_model *m, const hf_breaker_config *config);
