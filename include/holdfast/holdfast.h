@@ -16,6 +16,7 @@
 #include <holdfast/error.h>
 #include <holdfast/fallback.h>
 #include <holdfast/not_before.h>
+#include <holdfast/fault.h>
 #include <holdfast/hedge.h>
 #include <holdfast/pipeline.h>
 #include <holdfast/ratelimit.h>
@@ -24,6 +25,7 @@
 #include <holdfast/retry.h>
 #include <holdfast/run.h>
 #include <holdfast/stats.h>
+#include <holdfast/switches.h>
 #include <holdfast/throttle.h>
 #include <holdfast/timeout.h>
 #include <holdfast/types.h>

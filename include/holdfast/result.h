@@ -23,7 +23,7 @@ typedef enum hf_reason {
     HF_REASON_NONE = 0,                 /* no policy intervened: the operation's own outcome */
     HF_REASON_OPEN = 1,                 /* rejected: breaker open */
     HF_REASON_PROBING = 2,              /* rejected: breaker half-open, all probes in flight */
-    HF_REASON_FORCED_OPEN = 3,          /* rejected: breaker forced open */
+    HF_REASON_FORCED_OPEN = 3,          /* rejected: a breaker, or any policy, forced open by hand */
     HF_REASON_FULL = 4,                 /* rejected: no free slot in a bulkhead */
     HF_REASON_TIMEOUT = 5,              /* a timeout policy passed */
     HF_REASON_DEADLINE = 6,             /* the caller's own deadline passed */
@@ -37,6 +37,7 @@ typedef enum hf_reason {
     HF_REASON_CONCURRENCY = 14,         /* rejected: an adaptive limit on what is in flight */
     HF_REASON_QUEUE_TIMEOUT = 15,       /* rejected: waited for a slot of a bulkhead as long as allowed */
     HF_REASON_SHED = 16,                /* rejected: gave up its place in a queue to a more important call */
+    HF_REASON_INJECTED = 17,            /* a fault was injected on purpose: the attempt was not made */
     HF_REASON_RECOVERING = 18,          /* rejected: breaker recovering, its share of calls is admitted */
     HF_REASON_NOT_BEFORE = 20           /* rejected: the dependency asked not to be called yet */
 } hf_reason;

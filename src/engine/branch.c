@@ -63,7 +63,8 @@ static bool cancel_requested(const struct hf__call *c) {
 }
 
 struct hf_x hf__branch_x(struct hf__call *c, struct hf__branch *b, uint32_t level) {
-    bool goes_on = !b->lost && (b->cut_level == HF__NO_LEVEL || level <= b->cut_level);
+    bool goes_on = !b->lost && (b->cut_level == HF__NO_LEVEL || level <= b->cut_level) &&
+                   hf__policy_mode(c->pipeline->policies[level]) == HF_SWITCH_NORMAL;
     struct hf_x x = {
         .now = c->now,
         .deadline = deadline_of(c, b, level),
@@ -106,6 +107,10 @@ static void stop(struct hf__call *c, struct hf__branch *b, uint8_t level, int32_
         hf_policy *policy = c->pipeline->policies[b->level];
         struct hf_x x = hf__branch_x(c, b, b->level);
         if (policy->ops->leave != NULL) policy->ops->leave(policy, hf__branch_frame(c, b, b->level), &x);
+        if ((policy->traits & HF__STANDS_IN) && !b->lost) {
+            hf__branch_cut_stand_in(c, b);
+            return;
+        }
     }
     rise_without_attempt(c, b, reason, level);
 }
@@ -158,6 +163,7 @@ static void fork_at(struct hf__call *c, uint32_t level) {
         .level = (uint8_t)(level + 1),
         .phase = HF__ADMIT,
         .origin = 1,
+        .passed_by = c->branch[0].passed_by, /* outside of the fork */
         .rejected = true,
     };
 }
@@ -170,7 +176,8 @@ static bool ask_due(struct hf__call *c, struct hf__branch *b, uint32_t level, bo
     x.may_fork = x.may_fork && may_fork;
     hf_policy *policy = c->pipeline->policies[level];
     assert(policy->ops->due != NULL);
-    int verdict = policy->ops->due(policy, frame, &x);
+    bool normal = hf__policy_mode(policy) == HF_SWITCH_NORMAL;
+    int verdict = normal ? policy->ops->due(policy, frame, &x) : HF__PASS;
     frame->at = x.at;
     if (verdict == HF__FORK) {
         assert(x.may_fork);
@@ -247,6 +254,10 @@ void hf__branch_admitted(struct hf__call *c, struct hf__branch *b, int verdict, 
         b->level++;
         return;
     }
+    if (verdict == HF__ANSWER) {
+        hf__branch_answered(c, b, x);
+        return;
+    }
     assert(verdict == HF__TURN);
     b->outcome = hf_neutral(0);
     b->rejected = true;
@@ -263,7 +274,12 @@ static int admit(struct hf__call *c, struct hf__branch *b, hf_step *step, bool *
     bool again = b->phase == HF__PARKED;
     if (!again) hf__frame_clear(frame);
     struct hf_x x = hf__branch_x(c, b, b->level);
-    int verdict = policy->ops->admit == NULL ? HF__PASS : policy->ops->admit(policy, frame, &x);
+    uint32_t mode = hf__policy_mode(policy);
+    bool passed_by = false;
+    int verdict = mode != HF_SWITCH_NORMAL     ? hf__switched_admit(policy, mode, frame, &x, again, &passed_by)
+                  : policy->ops->admit == NULL ? HF__PASS
+                                               : policy->ops->admit(policy, frame, &x);
+    if (passed_by) b->passed_by |= (uint16_t)(1u << b->level);
     hf__branch_admitted(c, b, verdict, &x);
     *moved |= !(again && verdict == HF__PARK);
     return 0;
@@ -329,6 +345,12 @@ static int rise(struct hf__call *c, struct hf__branch *b, hf_step *step) {
     uint32_t level = b->level - 1u;
     if (is_forked(c) && level == c->fork_level) {
         arrive(c, b);
+        return 0;
+    }
+    uint16_t bit = (uint16_t)(1u << level);
+    if (b->passed_by & bit) {
+        b->passed_by &= (uint16_t)~bit;
+        b->level = (uint8_t)level;
         return 0;
     }
     struct hf_x x = hf__branch_x(c, b, level);

@@ -42,6 +42,7 @@ struct hf__branch {
     uint32_t serial;      /* of what runs */
     uint32_t number;      /* of the attempt that runs, among attempts */
     uint32_t starts;      /* attempts begun on this branch */
+    uint16_t passed_by;   /* bits of the levels whose policy did not admit, for it was switched off */
     int16_t reason;       /* why it comes to this */
     int16_t cut_reason;   /* what `due` of the timeout said */
     uint8_t reason_level; /* the policy that gave the reason, or HF__NO_LEVEL */
@@ -117,6 +118,18 @@ struct hf_frame *hf__branch_frame(struct hf__call *c, const struct hf__branch *b
 
 /* The branch on which this START or RUN runs, or NULL. */
 struct hf__branch *hf__call_running(struct hf__call *c, uint32_t serial);
+
+/* ---- policies that are switched, or answer (switched.c) ---- */
+
+/* The verdict of a policy in `mode`; `*out_passed_by`: it passes without having admitted, and is not settled. */
+int hf__switched_admit(hf_policy *policy, uint32_t mode, struct hf_frame *frame, struct hf_x *x, bool parked,
+                       bool *out_passed_by);
+
+/* A policy has answered in place of an attempt. */
+void hf__branch_answered(struct hf__call *c, struct hf__branch *b, const struct hf_x *x);
+
+/* What stood in for an attempt, parked at `level`, was cut off. */
+void hf__branch_cut_stand_in(struct hf__call *c, struct hf__branch *b);
 
 /* ---- reports (report.c) ---- */
 

@@ -13,6 +13,7 @@
  *           TURN: reject; `x->reason` says why, `x->at` when asking again can succeed (HF_NEVER when
  *                 not known). Outer policies see a rejection (`x->rejected`, kind neutral).
  *           PARK: ask again at `x->at` or when `x->caller->wake` is called, whichever is first.
+ *           ANSWER: `x->outcome` is what an attempt came to that need not be made; `x->reason` says why.
  *   leave   the call gives up while parked here: hand back the place in the queue.
  *   settle  PASS: pass the outcome on outward. The policy may edit `x->outcome` and `x->reason`.
  *           RERUN: run everything inside again at `x->at`; only when `x->may_rerun`.
@@ -40,11 +41,12 @@
 
 #include <holdfast/fallback.h>
 #include <holdfast/result.h>
+#include <holdfast/switches.h>
 #include <holdfast/types.h>
 
 #include <stdatomic.h>
 
-enum hf__verdict { HF__PASS = 0, HF__TURN, HF__PARK, HF__RERUN, HF__RUN, HF__NEED_NOW, HF__HOLD, HF__FORK };
+enum hf__verdict { HF__PASS = 0, HF__TURN, HF__PARK, HF__RERUN, HF__RUN, HF__NEED_NOW, HF__HOLD, HF__FORK, HF__ANSWER };
 
 #define HF__NO_TIME INT64_MIN /* as `now`: the clock was not read */
 
@@ -52,6 +54,9 @@ enum hf__verdict { HF__PASS = 0, HF__TURN, HF__PARK, HF__RERUN, HF__RUN, HF__NEE
 #define HF__ADMITS_TIMELESS 0x1u  /* admit copes with HF__NO_TIME */
 #define HF__SETTLES_TIMELESS 0x2u /* so does settle_ok */
 #define HF__FORKS 0x4u            /* may say FORK; one in a pipeline */
+#define HF__STANDS_IN \
+    0x8u /* a call parked here is an attempt under way, begun at the instant in word[0] of its
+                                     frame: what interrupts it makes a failure of it, and no rejection */
 
 /* The part of a call that belongs to one policy. Zeroed before each admit, except when a parked call is
  * asked again; a RERUN keeps the frame of the policy that asked for it. */
@@ -132,16 +137,39 @@ struct hf__policy_ops {
     void (*destroy)(hf_policy *policy);                             /* the last reference is gone; never NULL */
 };
 
+/* Policies that are switched together: one word for all of them. */
+struct hf__switch_group {
+    _Atomic uint32_t mode; /* hf_switch */
+    _Atomic uint32_t references;
+    void (*destroy)(struct hf__switch_group *group); /* the last reference is gone */
+    char name[HF_NAME_MAX + 1];
+};
+
+#define HF__GROUPED 0x100u /* in hf_policy.mode: `group` is set, and stays */
+
 /* First member of every policy. */
 struct hf_policy {
     const struct hf__policy_ops *ops;
     _Atomic uint32_t references;
-    uint32_t traits; /* HF__..._TIMELESS; set before the policy is put into a pipeline */
+    uint32_t traits;       /* HF__...; set before the policy is put into a pipeline */
+    _Atomic uint32_t mode; /* hf_switch | HF__GROUPED */
     char name[HF_NAME_MAX + 1];
+    struct hf__switch_group *group;
 };
+
+/* How the policy is switched: by itself, or else with its group. One load where nobody has switched anything. */
+static inline uint32_t hf__policy_mode(const hf_policy *policy) {
+    /* Acquire: whoever sees HF__GROUPED sees the group. */
+    uint32_t mode = atomic_load_explicit(&policy->mode, memory_order_acquire);
+    if (mode == HF__GROUPED) mode = atomic_load_explicit(&policy->group->mode, memory_order_relaxed);
+    return mode & ~HF__GROUPED;
+}
 
 /* As settle_ok: a plain success says nothing to this policy. Never called. */
 int hf__nothing_on_success(hf_policy *policy, struct hf_frame *frame, struct hf_x *x);
+
+/* NULL is fine. */
+void hf__switch_group_unref(struct hf__switch_group *group);
 
 /* Takes and gives back a reference; the last one destroys the policy. NULL is fine for unref. */
 hf_policy *hf__policy_ref(hf_policy *policy);

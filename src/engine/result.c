@@ -54,7 +54,7 @@ const char *hf_reason_text(hf_reason reason) {
     case HF_REASON_NONE: return "the operation's own outcome";
     case HF_REASON_OPEN: return "circuit breaker open";
     case HF_REASON_PROBING: return "circuit breaker half-open and all probes in flight";
-    case HF_REASON_FORCED_OPEN: return "circuit breaker forced open";
+    case HF_REASON_FORCED_OPEN: return "forced open by hand";
     case HF_REASON_FULL: return "bulkhead full";
     case HF_REASON_TIMEOUT: return "timed out";
     case HF_REASON_DEADLINE: return "the caller's deadline passed";
@@ -65,6 +65,7 @@ const char *hf_reason_text(hf_reason reason) {
     case HF_REASON_RATE_LIMITED: return "rate limit reached";
     case HF_REASON_THROTTLED_BY_CLIENT: return "turned back by the client's own throttle";
     case HF_REASON_CONCURRENCY: return "adaptive concurrency limit reached";
+    case HF_REASON_INJECTED: return "a fault injected on purpose";
     case HF_REASON_QUEUE_TIMEOUT: return "waited too long for a free slot";
     case HF_REASON_NOT_BEFORE: return "the dependency asked not to be called yet";
     case HF_REASON_SHED: return "shed for a more important call";
@@ -99,6 +100,7 @@ int hf__call_status(const struct hf__call *c) {
     case HF_REASON_NOT_BEFORE:
     case HF_REASON_SHED: return HF_E_REJECTED;
     case HF_REASON_NONE:
+    case HF_REASON_INJECTED:
     case HF_REASON_ATTEMPTS:
     case HF_REASON_BUDGET:
     case HF_REASON_NO_TIME:

@@ -50,6 +50,10 @@ int hf__trunk_down(struct hf__trunk *t) {
     const hf_pipeline *p = t->pipeline;
     for (; t->asked < p->down_count; t->asked++) {
         const struct hf__trunk_step *step = &p->down[t->asked];
+        if (hf__policy_mode(step->policy) != HF_SWITCH_NORMAL) {
+            (void)leave_at(t, step->level); /* asked on the general path */
+            return HF__TRUNK_LEFT;
+        }
         struct hf_frame *frame = &t->call->frame[step->level];
         hf__frame_clear(frame);
         t->x.at = HF_NEVER;

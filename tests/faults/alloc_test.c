@@ -45,11 +45,13 @@ MAKER(completions, hf_completions_new(&made, error))
 MAKER(concurrency, hf_concurrency_new(&made, "name", NULL, error))
 MAKER(curl, hf_curl_new(&made, some_pipeline, error))
 MAKER(fallback, hf_fallback_new(&made, "name", no_answer, error))
+MAKER(fault, hf_fault_new(&made, "name", NULL, error))
 MAKER(hedge, hf_hedge_new(&made, "name", NULL, NULL, error))
 MAKER(not_before, hf_not_before_new(&made, "name", NULL, error))
 MAKER(region, hf_region_new(&made, NULL, error))
 MAKER(retry, hf_retry_new(&made, "name", NULL, NULL, error))
 MAKER(test_clock, hf_test_clock_new(&made, 0, error))
+MAKER(switches, hf_switches_new(&made, error))
 MAKER(timeout, hf_timeout_new(&made, "name", NULL, error))
 MAKER(throttle, hf_throttle_new(&made, "name", NULL, error))
 MAKER(pipeline, hf_pipeline_new(&made, "name", NULL, 0, error))
@@ -118,6 +120,7 @@ static const struct constructor {
     {"hf_curl_new", make_curl, free_curl, false},
     {"hf_fallback_new", make_fallback, free_fallback, false},
     {"hf_fallback_value_new", make_fallback_value, free_fallback, false},
+    {"hf_fault_new", make_fault, free_fault, false},
     {"hf_hedge_new", make_hedge, free_hedge, false},
     {"hf_not_before_new", make_not_before, free_not_before, false},
     {"hf_pipeline_new", make_pipeline, free_pipeline, false},
@@ -126,6 +129,7 @@ static const struct constructor {
     {"hf_rate_limit_new", make_keyed_rate_limit, free_rate_limit, false},
     {"hf_region_new", make_region, free_region, false},
     {"hf_retry_new", make_retry, free_retry, false},
+    {"hf_switches_new", make_switches, free_switches, false},
     {"hf_test_clock_new", make_test_clock, free_test_clock, false},
     {"hf_throttle_new", make_throttle, free_throttle, false},
     {"hf_timeout_new", make_timeout, free_timeout, false},

@@ -155,7 +155,7 @@ static const char *const expected =
     "# HELP holdfast_ended_total Calls without the operation's value, by reason.\n"
     "# TYPE holdfast_ended_total counter\n"
     "holdfast_ended_total{pipeline=\"payments\",reason=\"the operation's own outcome\"} 1\n"
-    "holdfast_ended_total{pipeline=\"payments\",reason=\"circuit breaker forced open\"} 2\n"
+    "holdfast_ended_total{pipeline=\"payments\",reason=\"forced open by hand\"} 2\n"
     "holdfast_ended_total{pipeline=\"payments\",reason=\"cancelled by the caller\"} 1\n"
     "holdfast_ended_total{pipeline=\"payments\",reason=\"attempts used up\"} 1\n"
     "# HELP holdfast_ended_by_policy_total Calls without the operation's value, by the policy that ended them.\n"

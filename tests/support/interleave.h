@@ -37,6 +37,7 @@ static inline uint64_t interleave_load(const _Atomic uint64_t *word) { return at
 static inline int64_t interleave_load_signed(const _Atomic int64_t *word) { return atomic_load(word); }
 static inline void interleave_store(_Atomic uint64_t *word, uint64_t value) { atomic_store(word, value); }
 static inline void interleave_store_signed(_Atomic int64_t *word, int64_t value) { atomic_store(word, value); }
+static inline uint32_t interleave_load_narrow(const _Atomic uint32_t *word) { return atomic_load(word); }
 static inline bool interleave_exchange(_Atomic uint64_t *word, uint64_t *seen, uint64_t value) {
     return atomic_compare_exchange_strong(word, seen, value);
 }
@@ -53,6 +54,7 @@ static inline uint64_t interleave_add(_Atomic uint64_t *word, uint64_t value) { 
 #undef atomic_fetch_add_explicit
 #define INTERLEAVE_LOAD(word) \
     _Generic((word), const _Atomic int64_t *: interleave_load_signed, _Atomic int64_t *: interleave_load_signed, \
+             const _Atomic uint32_t *: interleave_load_narrow, _Atomic uint32_t *: interleave_load_narrow, \
              default: interleave_load)
 #define INTERLEAVE_STORE(word) _Generic((word), _Atomic int64_t * : interleave_store_signed, default : interleave_store)
 #define atomic_load(word) (interleave_step(), INTERLEAVE_LOAD(word)(word))
