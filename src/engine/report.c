@@ -102,11 +102,26 @@ static bool keeps(struct hf__call *c, struct hf__branch *b, uint32_t level) {
     return policy->ops->keeps != NULL && policy->ops->keeps(policy, frame, &x);
 }
 
+/* All of a call but the frames in which it is parked: what is in a queue belongs to the queue, and other threads may
+ * be moving it. */
+static void copy(struct hf__call *to, const struct hf__call *c) {
+    const struct hf_frame *parked[2] = {NULL, NULL};
+    memcpy(&to->magic, &c->magic, offsetof(struct hf__call, frame) - offsetof(struct hf__call, magic));
+    atomic_init(&to->cancel_requested, atomic_load_explicit(&c->cancel_requested, memory_order_acquire));
+    if (to->magic != HF__CALL_MAGIC) return;
+    for (uint32_t i = 0; i < to->branches; i++) {
+        struct hf__branch *b = &to->branch[i];
+        if (b->phase == HF__PARKED) parked[i] = hf__branch_frame(to, b, b->level);
+    }
+    for (uint32_t i = 0; i < HF__FRAMES; i++) {
+        if (&to->frame[i] != parked[0] && &to->frame[i] != parked[1]) to->frame[i] = c->frame[i];
+    }
+}
+
 bool hf_call_would_end(hf_call *call, uint32_t attempt, hf_outcome outcome, hf_time now) {
     const struct hf__call *c = (const struct hf__call *)(const void *)call;
     struct hf__call peek;
-    memcpy(&peek.magic, &c->magic, sizeof peek - offsetof(struct hf__call, magic));
-    atomic_init(&peek.cancel_requested, atomic_load_explicit(&c->cancel_requested, memory_order_acquire));
+    copy(&peek, c);
     struct hf__branch *b = peek.magic == HF__CALL_MAGIC ? hf__call_running(&peek, attempt) : NULL;
     if (b == NULL || b->in_fallback) return true;
     if (b->lost) return false;

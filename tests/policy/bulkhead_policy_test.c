@@ -233,6 +233,63 @@ static void a_retry_waits_in_line_anew(void **state) {
     hf_retry_free(retry);
 }
 
+/* A hedge outside: the second attempt waits in line for the slot of the first, and both belong to one call. */
+static hf_pipeline *hedged(hf_hedge **hedge) {
+    hf_hedge_config config;
+    hf_hedge_config_init(&config);
+    config.delay_ms = 10;
+    hf_pipeline *outer;
+    assert_int_equal(hf_hedge_new(hedge, "hedge", &config, NULL, NULL), 0);
+    hf_policy *order[] = {hf_hedge_policy(*hedge), hf_bulkhead_policy(bench.bulkhead)};
+    assert_int_equal(hf_pipeline_new(&outer, "hedged", order, 2, NULL), 0);
+    return outer;
+}
+
+static void both_attempts_of_a_hedge_stand_in_line(void **state) {
+    (void)state;
+    build(1, 2, HF_NEVER);
+    hf_hedge *hedge;
+    hf_pipeline *outer = hedged(&hedge);
+    hf_call_options options;
+    hf_call_options_init(&options);
+    options.flags = HF_CALL_OVERLAP;
+    options.wake = count_wake;
+    options.wake_arg = &bench.wakes[0];
+    struct stepper *s = &bench.calls[0];
+    /* The first succeeds: its slot goes to the second, which has lost, and at once on to the next. */
+    stepper_begin(s, outer, &options, 0);
+    assert_int_equal(stepper_step(s), HF_STEP_START);
+    assert_int_equal(step(0, 10 * MS), HF_STEP_WAIT); /* hedged, in line */
+    assert_int_equal(hf_bulkhead_waiting(bench.bulkhead), 1);
+    assert_int_equal(begin(1, 10 * MS, HF_NEVER), HF_STEP_WAIT);
+    assert_int_equal(hf_call_report(&s->call, 1, hf_success(), 11 * MS), 0);
+    assert_int_equal(step(0, 11 * MS), HF_STEP_DONE);
+    assert_int_equal(stepper_end(s, NULL), 0);
+    assert_int_equal(bench.wakes[0] + bench.wakes[1], 2); /* the first of them inside the call's own step */
+    assert_int_equal(step(1, 11 * MS), HF_STEP_START);
+    report(1, 11 * MS);
+    /* The first fails: the second takes its slot, in the very same step. */
+    stepper_begin(s, outer, &options, 20 * MS);
+    assert_int_equal(stepper_step(s), HF_STEP_START);
+    assert_int_equal(step(0, 30 * MS), HF_STEP_WAIT);
+    assert_int_equal(hf_call_report(&s->call, 1, hf_failure(1), 31 * MS), 0);
+    assert_int_equal(step(0, 31 * MS), HF_STEP_START);
+    assert_int_equal(hf_bulkhead_in_flight(bench.bulkhead), 1);
+    assert_int_equal(hf_call_report(&s->call, s->step.attempt, hf_success(), 32 * MS), 0);
+    assert_int_equal(step(0, 32 * MS), HF_STEP_DONE);
+    assert_int_equal(stepper_end(s, NULL), 0);
+    /* Given up with one running and one in line. */
+    stepper_begin(s, outer, &options, 40 * MS);
+    assert_int_equal(stepper_step(s), HF_STEP_START);
+    assert_int_equal(step(0, 50 * MS), HF_STEP_WAIT);
+    assert_int_equal(hf_bulkhead_waiting(bench.bulkhead), 1);
+    stepper_end(s, NULL);
+    assert_int_equal(hf_bulkhead_in_flight(bench.bulkhead), 0);
+    assert_int_equal(hf_bulkhead_waiting(bench.bulkhead), 0);
+    hf_pipeline_free(outer);
+    hf_hedge_free(hedge);
+}
+
 /* ---- priorities, shares, disciplines ---- */
 
 static int begin_as(int i, uint32_t as, hf_time now) {
@@ -526,6 +583,44 @@ static void waits_in_line_on_a_virtual_clock(void **state) {
     hf_test_clock_free(clock);
 }
 
+/* While one attempt of a hedge runs and the other is in line, others join the line behind it and leave. */
+static _Atomic int visits;
+
+static void *come_and_go(void *arg) {
+    (void)arg;
+    for (int i = 0; i < 500; i++) {
+        atomic_fetch_add_explicit(&visits, 1, memory_order_relaxed);
+        (void)begin(2, 10 * MS, HF_NEVER);
+        stepper_end(&bench.calls[2], NULL);
+    }
+    return NULL;
+}
+
+static void peeking_leaves_the_line_alone(void **state) {
+    (void)state;
+    build(1, 3, HF_NEVER);
+    hf_hedge *hedge;
+    hf_pipeline *outer = hedged(&hedge);
+    hf_call_options options;
+    hf_call_options_init(&options);
+    options.flags = HF_CALL_OVERLAP;
+    options.wake = count_wake;
+    options.wake_arg = &bench.wakes[0];
+    struct stepper *s = &bench.calls[0];
+    stepper_begin(s, outer, &options, 0);
+    assert_int_equal(stepper_step(s), HF_STEP_START);
+    assert_int_equal(step(0, 10 * MS), HF_STEP_WAIT);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, come_and_go, NULL), 0);
+    while (atomic_load_explicit(&visits, memory_order_relaxed) < 500)
+        assert_false(hf_call_would_end(&s->call, 1, hf_failure(1), 10 * MS));
+    pthread_join(thread, NULL);
+    assert_int_equal(hf_bulkhead_waiting(bench.bulkhead), 1);
+    stepper_end(s, NULL);
+    hf_pipeline_free(outer);
+    hf_hedge_free(hedge);
+}
+
 /* ---- many threads ---- */
 
 #define THREADS 8
@@ -628,6 +723,7 @@ int main(void) {
         TEST(what_is_granted_to_the_dead_is_handed_on),
         TEST(more_slots_go_to_those_who_wait),
         TEST(a_retry_waits_in_line_anew),
+        TEST(both_attempts_of_a_hedge_stand_in_line),
         TEST(the_most_important_come_first),
         TEST(in_a_full_line_the_least_important_makes_room),
         TEST(what_is_guaranteed_comes_back),
@@ -638,6 +734,7 @@ int main(void) {
         TEST(a_thread_in_line_is_woken_promptly),
         TEST(a_thread_in_line_is_cancelled_promptly),
         TEST(waits_in_line_on_a_virtual_clock),
+        TEST(peeking_leaves_the_line_alone),
         TEST(many_threads_lose_no_slot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
