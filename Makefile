@@ -122,6 +122,7 @@ help:
 ## make demo                Black Friday: plain libcurl against holdfast, about 50 s
 ## make check-demo-fails    the bars of the demo must fail without policies, about 25 s
 ## make check-model         spin walks every order of the steps on shared state, with kills; about 30 s
+## make kill-test           8 workers on one region, killed and stopped at random; KILLS=1000 SEED=1
 ## make check-layers        includes against the layer table, purity of base, core and engine
 ## make check-headers       every public header alone, as C11 and as C++11
 ## make check-abi           exported functions: headers, version maps and libraries agree
@@ -186,6 +187,10 @@ $B/tests/docs/defaults_test.o $B/tests/docs/ranges_test.o: $(docs_inc)
 # Parts of programs that tests call alone.
 $B/tests/mockd/scenario_test $B/fuzz/scenario_fuzz: $(addprefix $B/tools/mockd/,behaviour.o scenario.o scenario_file.o)
 $B/tests/mockd/scenario_test: part_libs = $(mockd_libs)
+kill_parts := $B/tests/kill/worker.o $B/tests/kill/checks.o
+$B/tests/kill/kill_test: $(kill_parts)
+# Rules of the library that the test can break, to prove that it would notice.
+$B/tests/kill/kill_test: part_libs = -Wl,--wrap=hf__region_alive,--wrap=hf__probe_claim
 $B/tests/examples/demo_test: $(addprefix $B/examples/black_friday/,bars.o chart.o figures.o journal.o page.o panels.o plan.o)
 $(test_bins): $B/%: $B/%.o $B/libsupport.a $B/libholdfast-curl.a $B/libholdfast.a
 	$(Q)$(CC) $(ldflags) -o $@ $(filter %.o,$^) $B/libsupport.a $B/libholdfast-curl.a $B/libholdfast.a $(sodium_libs) $(cmocka_libs) $(curl_libs) $(part_libs) -lm
@@ -201,7 +206,7 @@ $(replay_bins): $B/fuzz/%: $B/fuzz/%.o $(if $(filter fuzz,$(VARIANT)),,$B/fuzz/r
 	$(Q)$(CC) $(ldflags) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) \
 	  $(filter %.a,$^) $(sodium_libs) $(curl_libs) $(mockd_libs) -lm
 
-.PHONY: test examples demo check-demo-fails check-layers check-abi check-headers check-docs check-all check-model
+.PHONY: test examples demo check-demo-fails check-layers check-abi check-headers check-docs check-all check-model kill-test
 test: check-layers check-headers check-docs check-abi $(test_bins) $(example_bins) $(replay_bins) $B/mockd
 	@sh tools/run_tests.sh $B $(tests:%=tests/%) $(fuzzers:%=fuzz/%)
 
@@ -224,6 +229,10 @@ bench-keep: $(bench_bin)
 check-demo-fails: $(demo_bin) $B/mockd
 	@sh tools/check_demo_fails.sh $(demo_bin) $B/mockd
 
+KILLS ?= 1000
+SEED ?= 1
+kill-test: $B/tests/kill/kill_test
+	$B/tests/kill/kill_test --kills $(KILLS) --seed $(SEED)
 check-model:
 	@sh tools/check_model.sh $B
 check-layers: $B/libholdfast.a
