@@ -52,6 +52,7 @@ mockd_libs   := $(shell pkg-config --libs libmicrohttpd inih gnutls 2>/dev/null 
 sodium_libs := $(shell pkg-config --libs libsodium 2>/dev/null || echo -lsodium)
 uv_cflags := $(shell pkg-config --cflags libuv 2>/dev/null)
 uv_libs   := $(shell pkg-config --libs libuv 2>/dev/null)
+hiredis_libs := $(shell pkg-config --libs hiredis 2>/dev/null)
 cmocka_libs  := $(shell pkg-config --libs cmocka 2>/dev/null || echo -lcmocka)
 version := $(shell sed -n 's/^\#define HF_VERSION "\(.*\)"/\1/p' include/holdfast/version.h)
 abi := 0
@@ -96,7 +97,7 @@ tests := $(if $(filter tsan,$(VARIANT)),$(filter-out %alloc_test,$(tests)),$(tes
 support := $(patsubst %.c,$B/%.o,$(wildcard tests/support/*.c))
 fuzzers := $(patsubst fuzz/%.c,%,$(wildcard fuzz/*_fuzz.c))
 fuzz_parts := $(patsubst %.c,$B/%.o,$(wildcard fuzz/*/*.c))
-examples := $(filter-out $(if $(uv_libs),,client_uv),$(patsubst examples/%.c,%,$(wildcard examples/*.c)))
+examples := $(filter-out $(if $(uv_libs),,client_uv redis_uv) $(if $(hiredis_libs),,redis_uv),$(patsubst examples/%.c,%,$(wildcard examples/*.c)))
 http_bench := $(patsubst bench/%.c,%,$(wildcard bench/http_*.c))
 bench := $(filter-out $(http_bench),$(patsubst bench/%.c,%,$(wildcard bench/*.c)))
 demo := $(patsubst examples/black_friday/%.c,%,$(wildcard examples/black_friday/*.c))
@@ -197,6 +198,7 @@ $(test_bins): $B/%: $B/%.o $B/libsupport.a $B/libholdfast-curl.a $B/libholdfast.
 $(example_bins): $B/examples/%: $B/examples/%.o $B/libholdfast-curl.a $B/libholdfast.a
 	$(Q)$(link_all) $(curl_libs)
 $B/examples/client_uv: curl_libs += $(uv_libs)
+$B/examples/redis_uv: curl_libs += $(hiredis_libs) $(uv_libs)
 $(demo_bin): $(demo:%=$B/examples/black_friday/%.o) $B/tests/support/mockd_process.o $B/libholdfast-curl.a $B/libholdfast.a
 	$(Q)$(link_all) $(curl_libs) -lm
 # Without libFuzzer a target is an ordinary program that replays files.

@@ -23,6 +23,8 @@ need_module gnutls libgnutls28-dev
 need_module libsodium libsodium-dev
 need_module cmocka libcmocka-dev
 need_module libuv libuv1-dev
+need_module hiredis libhiredis-dev
+need_command redis-server redis-server
 need_command nginx nginx-light
 need_command nghttpd nghttp2-server
 need_command clang clang
