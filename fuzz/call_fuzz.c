@@ -27,12 +27,16 @@
 /* A call under way, and what the driver remembers of it. */
 struct slot {
     struct stepper s;
-    hf_pipeline *pipeline;
-    hf_time deadline_at; /* the caller's */
-    hf_time attempt_deadline_at;
-    uint32_t number;  /* attempts started */
-    uint32_t attempt; /* that runs, if `running` */
-    bool open, done, running, fallback, told, cancelled, committed, woken;
+    bool hedged;
+    hf_time deadline_at;  /* the caller's */
+    uint32_t number;      /* attempts started */
+    uint32_t latest;      /* START or RUN */
+    struct work {         /* what runs: two with a hedge */
+        uint32_t attempt; /* 0: nothing */
+        hf_time deadline_at;
+        bool fallback, told;
+    } work[2];
+    bool open, done, cancelled, committed;
     bool unstepped; /* reported, and not stepped since */
 };
 
@@ -40,6 +44,7 @@ static struct {
     struct members members;
     struct spies spies;
     hf_pipeline *pipeline[PIPELINES];
+    bool hedged[PIPELINES];
     struct slot slot[SPY_CALLS];
     hf_time now;
     hf_time latest; /* of all instants there were */
@@ -52,14 +57,31 @@ static uint32_t index_of(const struct slot *c) { return (uint32_t)(c - world.slo
 
 static void turn_to(const struct slot *c) { world.spies.stepping = index_of(c); }
 
+static struct work *work_of(struct slot *c, uint32_t attempt) {
+    for (int i = 0; i < 2; i++) {
+        if (c->work[i].attempt == attempt) return &c->work[i];
+    }
+    return NULL;
+}
+
+static int works(const struct slot *c) { return (c->work[0].attempt != 0) + (c->work[1].attempt != 0); }
+
+/* One that runs, `second` the other if there are two; NULL when none does. */
+static struct work *some_work(struct slot *c, bool second) {
+    struct work *first = c->work[0].attempt != 0 ? &c->work[0] : &c->work[1];
+    if (works(c) == 0) return NULL;
+    return works(c) == 2 && second ? &c->work[1] : first;
+}
+
 /* ---- one step, and all that must hold after it ---- */
 
 static void check_wait(struct slot *c) {
     hf_time at = c->s.step.at;
-    if (c->running) {
-        if (!c->told) FUZZ_MUST(at == c->attempt_deadline_at);
-    } else {
-        FUZZ_MUST(at <= c->deadline_at);
+    if (works(c) == 0) FUZZ_MUST(at <= c->deadline_at);
+    for (int i = 0; i < 2; i++) {
+        const struct work *w = &c->work[i];
+        if (w->attempt == 0 || w->told) continue;
+        FUZZ_MUST(c->hedged ? at <= w->deadline_at : at == w->deadline_at);
     }
     /* The stepper has shown that the call stays as it is; so must everything shared. */
     static hf_breaker_info before[HF_MAX_POLICIES], after[HF_MAX_POLICIES];
@@ -76,12 +98,22 @@ static void check_wait(struct slot *c) {
     FUZZ_MUST(memcmp(before, after, sizeof before) == 0);
 }
 
-static void check_start(struct slot *c) {
-    FUZZ_MUST(!c->running && !c->cancelled && !c->committed);
-    FUZZ_MUST(c->s.step.number == c->number + 1);
-    FUZZ_MUST(c->s.step.deadline_at > c->s.now && c->s.step.deadline_at <= c->deadline_at);
-    c->number++;
-    world.spies.starts[index_of(c)]++;
+/* START or RUN. */
+static void take_on(struct slot *c) {
+    const hf_step *step = &c->s.step;
+    bool fallback = step->kind == HF_STEP_RUN;
+    FUZZ_MUST(!c->cancelled && !c->committed && step->attempt == c->latest + 1);
+    FUZZ_MUST(works(c) == 0 || (works(c) == 1 && c->hedged));
+    if (fallback) {
+        FUZZ_MUST(step->fallback != NULL);
+    } else {
+        FUZZ_MUST(step->number == c->number + 1);
+        FUZZ_MUST(step->deadline_at > c->s.now && step->deadline_at <= c->deadline_at);
+        c->number++;
+        world.spies.starts[index_of(c)]++;
+    }
+    c->latest = step->attempt;
+    *work_of(c, 0) = (struct work){.attempt = step->attempt, .deadline_at = step->deadline_at, .fallback = fallback};
 }
 
 static void note_step(const struct slot *c) {
@@ -101,23 +133,18 @@ static int step(struct slot *c) {
     note_step(c);
     switch ((hf_step_kind)kind) {
     case HF_STEP_WAIT: check_wait(c); break;
-    case HF_STEP_START: check_start(c); break;
-    case HF_STEP_RUN: FUZZ_MUST(!c->running && !c->cancelled && !c->committed && c->s.step.fallback != NULL); break;
-    case HF_STEP_CANCEL:
-        FUZZ_MUST(c->running && !c->told && c->s.step.attempt == c->attempt);
-        c->told = true;
-        break;
-    case HF_STEP_DONE:
-        FUZZ_MUST(!c->running);
-        c->done = true;
+    case HF_STEP_START:
+    case HF_STEP_RUN: take_on(c); break;
+    case HF_STEP_CANCEL: {
+        struct work *w = work_of(c, c->s.step.attempt);
+        FUZZ_MUST(w != NULL && w->attempt != 0 && !w->told);
+        w->told = true;
         break;
     }
-    if (kind == HF_STEP_START || kind == HF_STEP_RUN) {
-        c->running = true;
-        c->told = false;
-        c->fallback = kind == HF_STEP_RUN;
-        c->attempt = c->s.step.attempt;
-        c->attempt_deadline_at = c->s.step.deadline_at;
+    case HF_STEP_DONE:
+        FUZZ_MUST(works(c) == 0);
+        c->done = true;
+        break;
     }
     return kind;
 }
@@ -138,76 +165,95 @@ static hf_outcome any_outcome(struct bytes *in) {
 
 /* A report for an attempt that does not run changes nothing. */
 static void report_wrongly(struct slot *c, uint32_t attempt) {
-    if (c->running && attempt == c->attempt) return;
+    if (attempt != 0 && work_of(c, attempt) != NULL) return;
     hf_call before = c->s.call;
     FUZZ_MUST(hf_call_report(&c->s.call, attempt, hf_success(), world.now) == HF_E_STATE);
     FUZZ_MUST(memcmp(&before, &c->s.call, sizeof before) == 0);
 }
 
-static bool would_end(struct slot *c, hf_outcome outcome) {
+static bool would_end(struct slot *c, uint32_t attempt, hf_outcome outcome) {
     hf_call before = c->s.call;
-    bool ends = hf_call_would_end(&c->s.call, c->attempt, outcome, c->s.now);
+    world.spies.peeking = true;
+    bool ends = hf_call_would_end(&c->s.call, attempt, outcome, c->s.now);
     FUZZ_MUST(memcmp(&before, &c->s.call, sizeof before) == 0);
+    world.spies.peeking = false;
     trace_note("would end", ends);
     return ends;
 }
 
-static void report(struct slot *c, hf_outcome outcome) {
-    if (!c->running) return;
+/* A driver that delivers as it comes says so before it reports; of two attempts the one that has lost may not. */
+static bool commit(struct slot *c, const struct work *w) {
+    int rc = hf_call_commit(&c->s.call, w->attempt);
+    trace_note("commit", rc);
+    FUZZ_MUST(rc == 0 || rc == HF_E_STATE);
+    if (rc == 0) c->committed = true;
+    return rc == 0;
+}
+
+static void report(struct slot *c, struct work *w, hf_outcome outcome) {
     turn_to(c);
     if (world.budget_twice) outcome.resends = 0; /* see hf_call_would_end */
+    if ((outcome.flags & HF_COMMITTED) && c->hedged && !w->fallback && !commit(c, w)) outcome.flags &= ~HF_COMMITTED;
     c->s.now = c->s.now > world.now ? c->s.now : world.now;
-    bool fallback = c->fallback;
-    bool ends = would_end(c, outcome);
+    struct work done = *w;
+    bool alone = works(c) == 1 && !c->hedged;
+    bool ends = would_end(c, done.attempt, outcome);
     bool known = outcome.kind >= HF_SUCCESS && outcome.kind <= HF_NEUTRAL;
-    int rc = hf_call_report(&c->s.call, c->attempt, outcome, c->s.now);
+    int rc = hf_call_report(&c->s.call, done.attempt, outcome, c->s.now);
     FUZZ_MUST(rc == (known ? 0 : HF_E_INVALID));
-    c->running = false;
+    *w = (struct work){0};
     c->unstepped = true;
-    c->committed = c->committed || (!fallback && (outcome.flags & HF_COMMITTED));
-    report_wrongly(c, c->attempt);
+    c->committed = c->committed || (!done.fallback && (outcome.flags & HF_COMMITTED));
+    report_wrongly(c, done.attempt);
     world.spies.again[index_of(c)] = false;
     int kind = step(c);
-    if (fallback) return;
+    if (done.fallback || !alone) return;
     if (ends) FUZZ_MUST(kind == HF_STEP_DONE);
     if (world.spied) FUZZ_MUST(ends == !world.spies.again[index_of(c)]);
 }
 
 /* Runs the fallback for real half of the time: it must be one of ours, and see a failure. */
-static hf_outcome outcome_of_work(struct slot *c, struct bytes *in) {
+static hf_outcome outcome_of_work(struct slot *c, const struct work *w, struct bytes *in) {
     hf_outcome outcome = any_outcome(in);
-    if (!c->running || !c->fallback || (outcome.code & 1)) return outcome;
+    if (!w->fallback || (outcome.code & 1) || c->s.step.kind != HF_STEP_RUN) return outcome;
     hf_result failed;
     hf_call_result(&c->s.call, &failed);
-    return c->s.step.kind == HF_STEP_RUN ? hf_fallback_run(c->s.step.fallback, NULL, &failed) : outcome;
+    return hf_fallback_run(c->s.step.fallback, NULL, &failed);
+}
+
+static void report_some(struct slot *c, bool second, struct bytes *in) {
+    struct work *w = some_work(c, second);
+    if (w != NULL) report(c, w, outcome_of_work(c, w, in));
 }
 
 /* ---- the script ---- */
 
-static void wake(void *arg) {
-    struct slot *c = arg;
-    FUZZ_MUST(c->open); /* after the end no wake runs */
-    c->woken = true;
-}
+static void wake(void *arg) { FUZZ_MUST(((struct slot *)arg)->open); /* after the end no wake runs */ }
 
 static void begin(struct slot *c, struct bytes *in) {
     static const int64_t ahead[] = {HF_NEVER, 0, HF_MILLISECOND, 100 * HF_MILLISECOND, 10 * HF_SECOND};
     if (c->open) return;
     memset(c, 0, sizeof *c);
     memset(&c->s, world.poison, sizeof c->s);
-    uint8_t byte = bytes_u8(in);
+    uint8_t byte = bytes_u8(in), more = bytes_u8(in);
     int64_t left = ahead[byte % 5];
+    uint32_t which = byte / 35 % PIPELINES;
     hf_call_options options;
     hf_call_options_init(&options);
     options.deadline_at = c->deadline_at = left == HF_NEVER ? HF_NEVER : world.now + left;
     options.seed = byte / 5 % 7;
     options.wake = byte % 2 ? wake : NULL;
     options.wake_arg = c;
-    c->pipeline = world.pipeline[byte / 35 % PIPELINES];
+    options.priority = more % 8;
+    options.flags = (more / 8 % 8 == 7 ? 0 : HF_CALL_OVERLAP) | (more / 64 == 3 ? HF_CALL_ONCE : 0u);
+    c->hedged = world.hedged[which];
     c->s.now = world.now;
-    world.spies.starts[index_of(c)] = 0;
+    spies_begin(&world.spies, index_of(c), c->hedged);
     c->open = true;
-    FUZZ_MUST(hf_call_begin(&c->s.call, c->pipeline, &options, world.now) == 0);
+    int rc = hf_call_begin(&c->s.call, world.pipeline[which], &options, world.now);
+    bool refused = c->hedged && !(options.flags & HF_CALL_OVERLAP);
+    FUZZ_MUST(rc == (refused ? HF_E_UNSUPPORTED : 0));
+    if (refused) c->open = false;
 }
 
 static void note_result(const hf_result *result) {
@@ -232,9 +278,11 @@ static void end(struct slot *c) {
     int status = stepper_end(&c->s, &result);
     FUZZ_MUST(status == hf_result_status(&result));
     FUZZ_MUST(hf_result_attempts(&result) == c->number);
-    if (!c->done && !c->unstepped) FUZZ_MUST(status == HF_E_CANCELLED);
+    /* A result that is in already stands: one not looked at yet, or that of the attempt that won. */
+    if (!c->done && !c->unstepped && !c->hedged) FUZZ_MUST(status == HF_E_CANCELLED);
     note_result(&result);
-    c->open = c->running = false;
+    c->open = false;
+    memset(c->work, 0, sizeof c->work);
     spies_at_rest(&world.spies, index_of(c));
 }
 
@@ -271,7 +319,7 @@ static void jump(struct slot *c, int64_t short_by) {
 static void go_on(struct slot *c) {
     for (int i = 0; i < 64 && c->open && !c->done; i++) {
         int kind = step(c);
-        if (kind == HF_STEP_START || kind == HF_STEP_RUN || c->running) return;
+        if (kind == HF_STEP_START || kind == HF_STEP_RUN || works(c) > 0) return;
         if (kind != HF_STEP_WAIT) continue;
         if (c->s.step.at == HF_NEVER) return;
         jump(c, 0);
@@ -281,7 +329,7 @@ static void go_on(struct slot *c) {
 static void play_on(struct slot *c, struct bytes *in) {
     for (int i = 0; i < 4 && c->open && !c->done; i++) {
         go_on(c);
-        if (c->running) report(c, outcome_of_work(c, in));
+        report_some(c, false, in);
     }
 }
 
@@ -305,7 +353,7 @@ static void act(struct bytes *in) {
     case 1: begin(c, in); break;
     case 2: go_on(c); break;
     case 3:
-    case 4: report(c, outcome_of_work(c, in)); break;
+    case 4: report_some(c, byte % 16 == 4, in); break;
     case 5:
     case 6: play_on(c, in); break;
     case 7: pass_time(in); break;
@@ -315,10 +363,10 @@ static void act(struct bytes *in) {
     case 11: end(c); break;
     case 12: by_hand(in); break;
     case 13:
-        if (c->open) report_wrongly(c, c->attempt + bytes_below(in, 3) - 1);
+        if (c->open) report_wrongly(c, c->latest + bytes_below(in, 3) - 1);
         break;
     case 14:
-        if (c->open && (c->running || !c->done)) (void)step(c);
+        if (c->open && !c->done) (void)step(c);
         break;
     case 15: members_look(&world.members, world.now); break;
     }
@@ -330,15 +378,23 @@ static void build_pipeline(uint32_t which, struct bytes *in) {
     hf_policy *order[HF_MAX_POLICIES];
     bool used[HF_MAX_POLICIES] = {false};
     uint32_t wanted = bytes_one_in(in, 4) ? bytes_below(in, HF_MAX_POLICIES + 1) : world.members.count, count = 0;
+    uint32_t hedge = HF_MAX_POLICIES;
     for (uint32_t i = 0; i < wanted && i < world.members.count; i++) {
         uint32_t pick = bytes_below(in, world.members.count);
         while (used[pick]) pick = (pick + 1) % world.members.count;
         used[pick] = true;
         struct member *m = &world.members.member[pick];
-        order[count] = world.spied ? spy_new(&world.spies, m, count) : m->policy;
-        count++;
+        if (m->kind == &hedge_kind && hedge < HF_MAX_POLICIES) continue; /* one at most */
+        if (m->kind == &hedge_kind) hedge = count;
+        order[count++] = world.spied ? spy_new(&world.spies, m) : m->policy;
     }
-    FUZZ_MUST(hf_pipeline_new(&world.pipeline[which], "fuzz", order, count, NULL) == 0);
+    /* Two branches need room: the innermost go until it is enough. */
+    uint32_t fits = count;
+    while (hf_pipeline_new(&world.pipeline[which], "fuzz", order, fits, NULL) < 0) {
+        FUZZ_MUST(hedge < fits && fits > 2);
+        fits--;
+    }
+    world.hedged[which] = hedge < fits;
     for (uint32_t i = 0; i < count && world.spied; i++) hf__policy_unref(order[i]);
 }
 

@@ -130,8 +130,9 @@ static const struct member_kind bulkhead_kind = {"bulkhead",       bulkhead_make
 static const struct member_kind fallback_kind = {"fallback", fallback_make,        look_at_nothing,
                                                  NULL,       nothing_to_give_back, fallback_free};
 
-static const struct member_kind *const kinds[] = {&retry_kind, &breaker_kind, &timeout_kind, &bulkhead_kind,
-                                                  &fallback_kind};
+static const struct member_kind *const kinds[] = {&retry_kind,       &breaker_kind,   &timeout_kind,    &bulkhead_kind,
+                                                  &fallback_kind,    &hedge_kind,     &rate_limit_kind, &throttle_kind,
+                                                  &concurrency_kind, &not_before_kind};
 
 static void budget_make(struct budget_model *b, struct bytes *in) {
     static const uint32_t ratios[] = {0, 200000, 1000000, HF_BUDGET_UNLIMITED};

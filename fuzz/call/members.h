@@ -31,8 +31,13 @@ struct member {
     union {
         hf_breaker *breaker;
         hf_bulkhead *bulkhead;
+        hf_concurrency *concurrency;
         hf_fallback *fallback;
+        hf_hedge *hedge;
+        hf_not_before *not_before;
+        hf_rate_limit *rate_limit;
         hf_retry *retry;
+        hf_throttle *throttle;
         hf_timeout *timeout;
     };
     union {
@@ -44,8 +49,8 @@ struct member {
     struct budget_model *budget; /* of a retry that was given one */
     hf_pipeline *alone;          /* a breaker by itself, to ask whether it has wedged */
     uint32_t meddling;           /* breaker: how often its callback still sets the state itself */
-    uint32_t most;               /* breaker: results or probes under any of the configurations it had */
-    int64_t longest_ms;          /* breaker: lease and open wait under any of them */
+    uint32_t most;               /* what may be at once, under any configuration it had: see each kind */
+    int64_t longest_ms;          /* breaker: lease and open wait, likewise */
 };
 
 /* A budget, and beside it what retries have really cost. Exact when neither traffic nor time refills it and
@@ -75,7 +80,8 @@ void members_at_rest(const struct members *all, hf_time now);
 /* Aborts when a breaker admits nothing within lease and open wait from `from` on. Changes its state. */
 void members_no_wedge(struct members *all, hf_time from);
 
-extern const struct member_kind breaker_kind;
+extern const struct member_kind breaker_kind, concurrency_kind, hedge_kind, not_before_kind, rate_limit_kind,
+    throttle_kind;
 
 /* For must_keep and must_judge. */
 hf_breaker_info breaker_info(const struct member *m, hf_time now);

@@ -11,12 +11,20 @@ struct spy {
     hf_policy *inner;
     struct member *member;
     struct spies *spies;
-    uint32_t level;
 };
 
 static struct spy *spy_of(hf_policy *policy) { return (struct spy *)(void *)policy; }
 
-static struct seat *seat_of(struct spy *s) { return &s->spies->seat[s->spies->stepping][s->level]; }
+/* A frame stays where it is as long as its call. */
+static struct seat *seat_of(struct spy *s, const struct hf_frame *frame) {
+    struct seat *seat = s->spies->seat[s->spies->stepping];
+    for (int taken = 0; seat->frame != frame; seat++, taken++) {
+        FUZZ_MUST(taken < SPY_SEATS);
+        if (seat->frame == NULL) seat->frame = frame;
+        if (seat->frame == frame) break;
+    }
+    return seat;
+}
 
 static uint32_t starts_of(const struct spy *s) { return s->spies->starts[s->spies->stepping]; }
 
@@ -30,20 +38,21 @@ static hf_breaker_info window_of(const struct spy *s, hf_time now) {
 
 static int spy_admit(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
     struct spy *s = spy_of(policy);
-    struct seat *seat = seat_of(s);
+    struct seat *seat = seat_of(s, frame);
     FUZZ_MUST(!seat->open);
+    const bool by_chance[] = {[HF_REASON_RECOVERING] = true, [HF_REASON_THROTTLED_BY_CLIENT] = true, [63] = false};
     hf_breaker_info before = window_of(s, x->now);
     int verdict = s->inner->ops->admit == NULL ? HF__PASS : s->inner->ops->admit(s->inner, frame, x);
     seat->parked = verdict == HF__PARK;
     switch (verdict) {
     case HF__PASS:
-        *seat = (struct seat){.open = true, .passes = 1, .starts_before = starts_of(s)};
+        *seat = (struct seat){.frame = frame, .open = true, .passes = 1, .starts_before = starts_of(s)};
         seat->generation = window_of(s, x->now).generation;
         break;
     case HF__PARK: FUZZ_MUST(x->at > x->now); break;
     default:
         FUZZ_MUST(verdict == HF__TURN);
-        FUZZ_MUST(x->at > x->now || x->reason == HF_REASON_RECOVERING); /* then the next may be admitted at once */
+        FUZZ_MUST(x->at > x->now || by_chance[x->reason]); /* then the next may be let in at once */
         FUZZ_MUST(x->reason != HF_REASON_NONE);
         breaker_must_keep(s->member, &before, x->now);
     }
@@ -52,8 +61,8 @@ static int spy_admit(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) 
 
 static void spy_leave(hf_policy *policy, struct hf_frame *frame, const struct hf_x *x) {
     struct spy *s = spy_of(policy);
-    FUZZ_MUST(seat_of(s)->parked && !seat_of(s)->open);
-    seat_of(s)->parked = false;
+    FUZZ_MUST(seat_of(s, frame)->parked && !seat_of(s, frame)->open);
+    seat_of(s, frame)->parked = false;
     if (s->inner->ops->leave != NULL) s->inner->ops->leave(s->inner, frame, x);
 }
 
@@ -80,18 +89,18 @@ static void charge_model(const struct spy *s, const struct seat *seat, const str
     if (!is_kind(s, "retry") || budget == NULL) return;
     bool reached = starts_of(s) > seat->starts_before;
     if (reached && seat->passes > 1) budget->spent++;
-    if (asked->outcome.resends > 0) budget->exact = false;
+    if (asked->outcome.resends > 0 || s->spies->forks[s->spies->stepping]) budget->exact = false;
 }
 
 static int spy_settle(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
     struct spy *s = spy_of(policy);
-    struct seat *seat = seat_of(s);
+    struct seat *seat = seat_of(s, frame);
     FUZZ_MUST(seat->open);
     struct hf_x asked = *x;
     hf_breaker_info before = window_of(s, x->now);
     charge_model(s, seat, &asked);
     int verdict = s->inner->ops->settle == NULL ? HF__PASS : s->inner->ops->settle(s->inner, frame, x);
-    bool reached = starts_of(s) > seat->starts_before;
+    bool reached = starts_of(s) > seat->starts_before || s->spies->forks[s->spies->stepping];
     bool stale = before.generation != seat->generation;
     if (!reached || stale || asked.outcome.kind == HF_NEUTRAL) breaker_must_keep(s->member, &before, x->now);
     breaker_must_judge(s->member, &before, x->now);
@@ -103,6 +112,8 @@ static int spy_settle(hf_policy *policy, struct hf_frame *frame, struct hf_x *x)
         seat->passes++;
         seat->starts_before = starts_of(s);
         break;
+    case HF__HOLD:
+    case HF__FORK: FUZZ_MUST(verdict == HF__HOLD ? asked.siblings : asked.may_fork); break;
     default:
         FUZZ_MUST(verdict == HF__RUN);
         FUZZ_MUST(asked.may_run && x->run != NULL && asked.outcome.kind != HF_SUCCESS);
@@ -115,9 +126,12 @@ static int spy_settle(hf_policy *policy, struct hf_frame *frame, struct hf_x *x)
 
 static int spy_due(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
     struct spy *s = spy_of(policy);
-    FUZZ_MUST(seat_of(s)->open && s->inner->ops->due != NULL);
+    FUZZ_MUST((s->spies->peeking || seat_of(s, frame)->open) && s->inner->ops->due != NULL);
     FUZZ_MUST(frame->at <= x->now);
-    return s->inner->ops->due(s->inner, frame, x);
+    bool may_fork = x->may_fork;
+    int verdict = s->inner->ops->due(s->inner, frame, x);
+    FUZZ_MUST(verdict != HF__FORK || may_fork);
+    return verdict;
 }
 
 static bool spy_keeps(hf_policy *policy, const struct hf_frame *frame, const struct hf_x *x) {
@@ -140,21 +154,27 @@ static const struct hf__policy_ops spy_ops = {.kind = "spy",
 
 void spies_reset(struct spies *spies) { memset(spies, 0, sizeof *spies); }
 
-hf_policy *spy_new(struct spies *spies, struct member *member, uint32_t level) {
+void spies_begin(struct spies *spies, uint32_t call, bool forks) {
+    memset(spies->seat[call], 0, sizeof spies->seat[call]);
+    spies->starts[call] = 0;
+    spies->forks[call] = forks;
+}
+
+hf_policy *spy_new(struct spies *spies, struct member *member) {
     struct spy *s = calloc(1, sizeof *s);
     FUZZ_MUST(s != NULL);
     s->base.ops = &spy_ops;
     atomic_init(&s->base.references, 1);
     memcpy(s->base.name, member->policy->name, sizeof s->base.name); /* results name it */
     s->inner = hf__policy_ref(member->policy);
+    s->base.traits = s->inner->traits & HF__FORKS; /* and no short cuts */
     s->member = member;
     s->spies = spies;
-    s->level = level;
     return &s->base;
 }
 
 void spies_at_rest(const struct spies *spies, uint32_t call) {
-    for (uint32_t i = 0; i < HF_MAX_POLICIES; i++) {
+    for (uint32_t i = 0; i < SPY_SEATS; i++) {
         FUZZ_MUST(!spies->seat[call][i].open && !spies->seat[call][i].parked);
     }
 }
