@@ -206,7 +206,8 @@ $B/libfuzz.a: $(fuzz_parts)
 $(replay_bins): $B/fuzz/%: $B/fuzz/%.o $(if $(filter fuzz,$(VARIANT)),,$B/fuzz/replay_main.o) \
                   $B/libfuzz.a $B/libsupport.a $B/libholdfast-curl.a $B/libholdfast.a
 	$(Q)$(CC) $(ldflags) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) \
-	  $(filter %.a,$^) $(sodium_libs) $(curl_libs) $(mockd_libs) -lm
+	  $(filter %.a,$^) $(fuzz_libs)
+fuzz_libs = $(sodium_libs) $(curl_libs) $(mockd_libs) -lm
 
 .PHONY: test examples demo check-demo-fails check-layers check-abi check-headers check-docs check-all check-model kill-test
 test: check-layers check-headers check-docs check-abi $(test_bins) $(example_bins) $(replay_bins) $B/mockd
@@ -292,7 +293,7 @@ fuzz-mutants:
 mutants-of-fuzz: $(replay_bins)
 	@for f in $(fuzzers); do $B/fuzz/$$f -runs=0 fuzz/corpus/$$f >$B/$$f.log 2>&1 || { echo "FAIL fuzz/$$f without a mutant"; exit 1; }; done
 	@export MUTANT_CC='$(CC) $(cflags)' MUTANT_LD='$(CC) $(ldflags) -fsanitize=fuzzer' \
-	  MUTANT_LIBS='$B/libfuzz.a $B/libsupport.a $B/libholdfast-curl.a $B/libholdfast.a $(curl_libs) $(mockd_libs) -lm'; \
+	  MUTANT_LIBS='$B/libfuzz.a $B/libsupport.a $B/libholdfast-curl.a $B/libholdfast.a $(fuzz_libs)'; \
 	  printf '%s\n' $(mutants) | xargs -P 2 -n 1 sh tools/fuzz_mutant.sh
 fuzz-corpus:
 	$(MAKE) VARIANT=fuzz $(fuzzers:%=build/fuzz/fuzz/%)

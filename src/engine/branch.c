@@ -379,6 +379,7 @@ static void resume(struct hf__call *c, struct hf__branch *b, bool *moved) {
     b->cut_level = HF__NO_LEVEL;
     b->rejected = true; /* until an attempt starts */
     b->retry_at = HF_NEVER;
+    if (c->branches == 1) b->origin = 0; /* what a fork began is over */
     c->flags &= ~HF_RESULT_LATE;
     hf__branch_reason(b, HF_REASON_NONE, HF__NO_LEVEL);
     b->phase = HF__ADMIT;

@@ -264,6 +264,12 @@ static void a_retry_around_it_makes_fresh_passes(void **state) {
     hf_breaker_snapshot(breaker, &seen, r.s.now);
     assert_int_equal(seen.total, 3); /* the loser entered no window */
     assert_int_equal(seen.failures, 2);
+    assert_int_equal(info().hedges, 2);
+    assert_int_equal(info().won, 1);
+    /* Found by fuzz/call: the attempt of the next pass was taken for the hedge of the pass before, if that came last. */
+    assert_int_equal(PLAY(F(60), F(60), S(5)), 0);
+    assert_int_equal(info().hedges, 3);
+    assert_int_equal(info().won, 1);
     hf_retry_free(retry);
     hf_breaker_free(breaker);
     drop();
