@@ -193,8 +193,19 @@ $B/tests/kill/kill_test: $(kill_parts)
 # Rules of the library that the test can break, to prove that it would notice.
 $B/tests/kill/kill_test: part_libs = -Wl,--wrap=hf__region_alive,--wrap=hf__probe_claim
 $B/tests/examples/demo_test: $(addprefix $B/examples/black_friday/,bars.o chart.o figures.o journal.o page.o panels.o plan.o)
-$(test_bins): $B/%: $B/%.o $B/libsupport.a $B/libholdfast-curl.a $B/libholdfast.a
+$(filter-out $B/tests/http/pitfall_%,$(test_bins)): $B/%: $B/%.o $B/libsupport.a $B/libholdfast-curl.a $B/libholdfast.a
 	$(Q)$(CC) $(ldflags) -o $@ $(filter %.o,$^) $B/libsupport.a $B/libholdfast-curl.a $B/libholdfast.a $(sodium_libs) $(cmocka_libs) $(curl_libs) $(part_libs) -lm
+# The tests of libcurl's pitfalls can switch cures off, in objects of their own (src/http/cures.h).
+pitfall_bins := $(filter $B/tests/http/pitfall_%,$(test_bins))
+cures_objs := $(http:%=$B/cures/src/http/%.o)
+$B/cures/src/http/%.o: local_cflags = $(curl_cflags) -DHF_TEST_CURES
+$B/cures/%.o: %.c $B/.flags
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  CC   $@")
+	$(Q)$(CC) $(cflags) $(local_cflags) -c -o $@ $<
+$B/libcures.a: $(cures_objs)
+$(pitfall_bins): $B/%: $B/%.o $B/libsupport.a $B/libcures.a $B/libholdfast.a
+	$(Q)$(CC) $(ldflags) -o $@ $< $(filter %.a,$^) $(sodium_libs) $(cmocka_libs) $(curl_libs) -lm
 $(example_bins): $B/examples/%: $B/examples/%.o $B/libholdfast-curl.a $B/libholdfast.a
 	$(Q)$(link_all) $(curl_libs)
 $B/examples/client_uv: curl_libs += $(uv_libs)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/classify.h"
+#include "http/cures.h"
 
 #include <errno.h>
 #include <string.h>
@@ -250,14 +251,16 @@ static bool is_proxys_fault(CURLcode code) {
 /* What the code means beyond its number. */
 static hf_curl_rule failed_rule(const struct hf__rules *rules, const struct hf__ending *e) {
     hf_curl_rule rule = hf__code_rule(rules, (int)e->code, e->reached);
-    if (e->code == CURLE_COULDNT_CONNECT && (e->os_errno == EMFILE || e->os_errno == ENFILE || e->os_errno == ENOBUFS ||
-                                             e->os_errno == ENOMEM || e->os_errno == EADDRNOTAVAIL)) {
+    if ((e->code == CURLE_COULDNT_CONNECT || !HF__CURED(9)) &&
+        (e->os_errno == EMFILE || e->os_errno == ENFILE || e->os_errno == ENOBUFS || e->os_errno == ENOMEM ||
+         e->os_errno == EADDRNOTAVAIL)) {
         rule.kind = HF_NEUTRAL; /* this machine has run out of something */
     }
     bool oversized_headers = (e->code == CURLE_OUT_OF_MEMORY || (int)e->code == 100) && e->status != 0;
     bool bad_location = e->code == CURLE_URL_MALFORMAT && e->redirected;
     if (oversized_headers || bad_location) rule.kind = HF_FAILURE; /* the server made libcurl fail */
-    if (e->vetoed) rule = (hf_curl_rule){NONE, IDEM, 0, 0};        /* the connection was stale, or the stream refused */
+    /* The connection was stale; with HTTP/2 the stream was refused, or the server is going away. */
+    if (e->vetoed) rule = (hf_curl_rule){e->over_http2 ? FAIL : NONE, IDEM, 0, 0};
     if (e->code == CURLE_HTTP2_STREAM && e->http2_error == HTTP2_REFUSED_STREAM) rule.repeat = ANY;
     if (e->code == CURLE_HTTP2_STREAM && e->http2_error == HTTP2_ENHANCE_YOUR_CALM) rule.kind = SLOW;
     if (e->via_proxy && !e->reached && rule.kind == FAIL && is_proxys_fault(e->code)) rule.kind = NONE;

@@ -42,6 +42,7 @@ struct hf__ending {
     int os_errno;           /* of a failed connect, else 0 */
     int http2_error;        /* of a reset stream where it is known, else 0 */
     bool vetoed;            /* we refused a silent resend by libcurl */
+    bool over_http2;        /* as far as the client knows */
     bool via_proxy;         /* a proxy of the client's stands between */
     uint32_t attempt;       /* number among attempts, 1 = the first */
     bool has_hint;          /* a Retry-After came with the status ... */

@@ -3,6 +3,7 @@
 
 #include "engine/pipeline.h"
 #include "http/client_core.h"
+#include "http/cures.h"
 #include "http/libcurl_ready.h"
 #include "os/error_text.h"
 #include "os/fork_generation.h"
@@ -25,7 +26,7 @@ static int refuse(const hf_client *client, int code, const char *what, hf_error 
 
 struct hf__core *hf__client_core(hf_client *client, hf_error *error) {
     struct hf__core *core = atomic_load_explicit(&client->core, memory_order_acquire);
-    if (core->generation == hf__fork_generation()) return core;
+    if (core->generation == hf__fork_generation() || !HF__CURED(12)) return core;
     struct hf__core *fresh = hf__core_new(&client->setup);
     if (fresh == NULL) {
         (void)refuse(client, HF_E_SYSTEM, "the system gives no thread or descriptor after fork", error);

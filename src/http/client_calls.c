@@ -3,6 +3,7 @@
 #include <holdfast/client_loop.h>
 
 #include "http/client_core.h"
+#include "http/cures.h"
 #include "os/error_text.h"
 #include "os/sigpipe.h"
 
@@ -158,10 +159,10 @@ int hf_client_on_event(hf_client *client, int fd, uint32_t events) {
     struct hf__sigpipe pipe;
     int rc = enter_loop(client, &lane);
     if (rc < 0) return rc;
-    hf__sigpipe_block(&pipe);
+    if (HF__CURED(11)) hf__sigpipe_block(&pipe);
     hf__lane_event(lane, fd, events);
     hf__lane_turn(lane);
-    hf__sigpipe_restore(&pipe);
+    if (HF__CURED(11)) hf__sigpipe_restore(&pipe);
     return 0;
 }
 
@@ -170,9 +171,9 @@ int hf_client_on_timer(hf_client *client) {
     struct hf__sigpipe pipe;
     int rc = enter_loop(client, &lane);
     if (rc < 0) return rc;
-    hf__sigpipe_block(&pipe);
+    if (HF__CURED(11)) hf__sigpipe_block(&pipe);
     hf__lane_timer(lane);
     hf__lane_turn(lane);
-    hf__sigpipe_restore(&pipe);
+    if (HF__CURED(11)) hf__sigpipe_restore(&pipe);
     return 0;
 }

@@ -3,6 +3,7 @@
 
 #include "base/num.h"
 #include "http/client_redirect.h"
+#include "http/cures.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +29,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg) {
 static bool commit(struct hf__exchange *x) {
     struct hf__job *job = x->job;
     if (job->committed == x->serial) return true;
-    if (hf_call_commit(&job->call, x->serial) < 0) return false;
+    if (HF__CURED(22) && hf_call_commit(&job->call, x->serial) < 0) return false;
     if (job->exchange[0] != NULL && job->exchange[1] != NULL) hf__lane_post(job->lane, job);
     job->committed = x->serial;
     hf__response_clear(job->response);
@@ -81,7 +82,7 @@ static bool rewind_callback(struct hf__job *job) {
 }
 
 bool hf__exchange_rewind(struct hf__exchange *x) {
-    x->offset = 0;
+    if (HF__CURED(16)) x->offset = 0;
     return x->job->request->body != HF__BODY_CALLBACK || rewind_callback(x->job);
 }
 
@@ -113,10 +114,10 @@ static bool set_up_for_good(struct hf__exchange *x, struct hf__lane *lane) {
     (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, http_version_of(c->http_version));
-    (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)c->connect_timeout_ms);
-    (void)curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)(c->idle_timeout_ms / 1000));
+    if (HF__CURED(3)) (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)c->connect_timeout_ms);
+    if (HF__CURED(14)) (void)curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)(c->idle_timeout_ms / 1000));
     (void)curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, (long)(c->connection_lifetime_ms / 1000));
-    (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, x->error_text);
+    if (HF__CURED(21)) (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, x->error_text);
     (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, x);
     (void)curl_easy_setopt(easy, CURLOPT_SHARE, lane->share);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_write);
@@ -130,9 +131,10 @@ static bool set_up_for_good(struct hf__exchange *x, struct hf__lane *lane) {
         (void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, lane->on_close);
         (void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, lane->hooks.arg);
     }
+    if (!HF__CURED(26)) (void)curl_easy_setopt(easy, CURLOPT_COOKIEFILE, "");
     /* These are copied by libcurl. */
     CURLcode rc = curl_easy_setopt(easy, CURLOPT_USERAGENT, c->user_agent);
-    if (rc == CURLE_OK && !c->proxy_from_environment) {
+    if (rc == CURLE_OK && !c->proxy_from_environment && HF__CURED(27)) {
         rc = curl_easy_setopt(easy, CURLOPT_PROXY, c->proxy != NULL ? c->proxy : "");
     }
     if (rc == CURLE_OK && c->ca_file != NULL) rc = curl_easy_setopt(easy, CURLOPT_CAINFO, c->ca_file);
@@ -295,6 +297,7 @@ static CURLcode set_up_request(struct hf__exchange *x) {
     } else {
         own = "GET";
     }
+    (void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, x->job->fresh ? 1L : 0L);
     CURLcode rc = curl_easy_setopt(easy, CURLOPT_URL, x->target.url);
     if (rc == CURLE_OK) rc = curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, strcmp(method, own) == 0 ? NULL : method);
     (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, x->headers);
@@ -335,7 +338,7 @@ CURLcode hf__exchange_looked_up(struct hf__exchange *x) {
 }
 
 static CURLcode look_up_and_send(struct hf__exchange *x) {
-    if (x->target.host == NULL) return send_off(x);
+    if (x->target.host == NULL || !HF__CURED(4)) return send_off(x);
     x->lookup.ready = on_looked_up;
     x->lookup.arg = x->job;
     x->state = HF__EXCHANGE_LOOKING_UP;

@@ -8,6 +8,7 @@
 #include "http/classify.h"
 #include "http/client_exchange.h"
 #include "http/completions_queue.h"
+#include "http/cures.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@ static void wake_job(void *arg) { hf__lane_post(((struct hf__job *)arg)->lane, a
 static void cancel_job(void *arg) {
     struct hf__job *job = arg;
     atomic_store_explicit(&job->cancelled, 1, memory_order_release);
-    wake_job(job);
+    if (HF__CURED(10)) wake_job(job);
 }
 
 struct hf__job *hf__job_new(struct hf__request *request, const hf_curl_options *options) {
@@ -150,9 +151,18 @@ static uint32_t slot_of(const struct hf__job *job, const struct hf__exchange *x)
     return slot;
 }
 
+/* libcurl keeps an HTTP/2 connection on which a stream was reset, and fails the next one on it (16, seen with 7.88.1); 408
+ * and 421 speak of the connection (RFC 9110, 15.5.9 and 15.5.20). */
+static bool wants_other_connection(const struct hf__transfer *t) {
+    if (!t->delivered && !t->withheld) return true;
+    long status = hf__transfer_status(t);
+    return status == 408 || status == 421;
+}
+
 void hf__job_exchange_ended(struct hf__job *job, struct hf__exchange *x, CURLcode code) {
     hf__exchange_stop(x);
     hf_outcome outcome = hf__transfer_end(&x->transfer, code);
+    job->fresh = wants_other_connection(&x->transfer);
     if (x->transfer.delivered) take_response(job, x);
     take_text(job, x);
     uint32_t serial = x->serial;

@@ -42,6 +42,7 @@ struct hf__job {
     hf_time timer_at;
     uint32_t timer_index; /* HF__NO_TIMER: not in the heap */
     bool seen, ended;     /* by the lane */
+    bool fresh;           /* the attempt before came to no good end on its connection: make another */
     bool body_read;       /* a body from a callback is no longer at its start */
     struct hf__exchange *exchange[HF__JOB_EXCHANGES];
     uint32_t committed; /* serial of the exchange whose body went to the caller, 0: none */

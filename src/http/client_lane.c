@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "drive/clock.h"
 #include "http/client_exchange.h"
+#include "http/cures.h"
 #include "os/monotonic.h"
 #include "os/must.h"
 
@@ -26,7 +27,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *so
                       : what == CURL_POLL_INOUT ? HF_LOOP_READ | HF_LOOP_WRITE
                                                 : 0;
     lane->hooks.watch(lane->hooks.arg, fd, events);
-    return 0;
+    return HF__CURED(19) ? 0 : -1;
 }
 
 static int on_timer(CURLM *multi, long after_ms, void *arg) {
@@ -60,6 +61,7 @@ bool hf__lane_init(struct hf__lane *lane, const struct hf__client_setup *setup, 
     (void)curl_multi_setopt(lane->multi, CURLMOPT_TIMERFUNCTION, on_timer);
     (void)curl_multi_setopt(lane->multi, CURLMOPT_TIMERDATA, lane);
     (void)curl_multi_setopt(lane->multi, CURLMOPT_MAXCONNECTS, (long)setup->config.max_connections_kept);
+    if (!HF__CURED(15)) (void)curl_multi_setopt(lane->multi, CURLMOPT_MAX_HOST_CONNECTIONS, 1L);
     lane->hooks.watch(lane->hooks.arg, lane->wake_fd, HF_LOOP_READ);
     return true;
 }
@@ -209,7 +211,7 @@ static bool run_timers(struct hf__lane *lane, hf_time now) {
 static bool run_curl_timer(struct hf__lane *lane) {
     if (lane->curl_at > hf__monotonic_now()) return false;
     lane->curl_at = HF_NEVER;
-    act(lane, CURL_SOCKET_TIMEOUT, 0);
+    if (HF__CURED(20)) act(lane, CURL_SOCKET_TIMEOUT, 0);
     return true;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/client_redirect.h"
+#include "http/cures.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -74,7 +75,7 @@ static bool is_about_body(const char *line) {
 static bool filter_headers(struct hf__exchange *x, bool other_origin, bool lost_body) {
     const hf_client_config *c = &x->job->lane->setup->config;
     size_t count = 0, kept = 0;
-    if (!other_origin && !lost_body) return true;
+    if ((!other_origin && !lost_body) || !HF__CURED(24)) return true;
     for (const struct curl_slist *node = x->headers; node != NULL; node = node->next) count++;
     struct curl_slist *list = calloc(count + 1, sizeof *list);
     if (list == NULL) return false;

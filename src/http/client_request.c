@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "drive/clock.h"
 #include "http/client_setup.h"
+#include "http/cures.h"
 #include "os/error_text.h"
 
 #include <errno.h>
@@ -178,7 +179,7 @@ static void copy_headers(struct hf__request *copy, struct writer *w, struct curl
     if (copy->body != HF__BODY_NONE || strcmp(copy->given.method, "POST") == 0) {
         nodes[count++].data =
             r->content_type != NULL ? put_header(w, "Content-Type", r->content_type) : put(w, "Content-Type:");
-        nodes[count++].data = put(w, "Expect:");
+        if (HF__CURED(17)) nodes[count++].data = put(w, "Expect:");
     }
     for (size_t i = 0; i < count; i++) nodes[i].next = i + 1 < count ? &nodes[i + 1] : NULL;
     copy->headers = count > 0 ? nodes : NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/libcurl_ready.h"
+#include "http/cures.h"
 
 #include "os/error_text.h"
 
@@ -15,7 +16,7 @@ static CURLcode global_code;
 static void init_libcurl(void) { global_code = curl_global_init(CURL_GLOBAL_DEFAULT); }
 
 int hf__libcurl_check_version(const char *who, unsigned number, const char *text, hf_error *error) {
-    if (number >= OLDEST_LIBCURL) return 0;
+    if (number >= OLDEST_LIBCURL || !HF__CURED(25)) return 0;
     return hf__error_set(error, HF_E_UNSUPPORTED, "%s: libcurl %s found, 7.84.0 or later expected", who, text);
 }
 

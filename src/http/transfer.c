@@ -2,6 +2,7 @@
 #include "http/transfer.h"
 
 #include "base/num.h"
+#include "http/cures.h"
 #include "http/retry_after.h"
 #include "os/wall.h"
 
@@ -28,10 +29,19 @@ static const char *header_of(const struct hf__transfer *t, const char *name, siz
     return header->value;
 }
 
+/* What libcurl makes of it, for the test of pitfall 7. */
+static bool libcurls_hint(const struct hf__transfer *t, int64_t *out_ns) {
+    curl_off_t seconds = 0;
+    (void)curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &seconds);
+    *out_ns = hf__mul(hf__max(seconds, 0), HF_SECOND);
+    return seconds != 0;
+}
+
 /* The longest Retry-After of the final response: of several, none is to be obeyed early. */
 static bool read_hint(const struct hf__transfer *t, int64_t *out_ns) {
     size_t count = 1;
     bool found = false;
+    if (!HF__CURED(7)) return libcurls_hint(t, out_ns);
     for (size_t i = 0; i < count; i++) {
         char value[128];
         const char *header = header_of(t, "Retry-After", i, &count);
@@ -67,7 +77,7 @@ static hf_outcome judge(const struct hf__transfer *t, CURLcode code) {
     struct hf__ending ending = {
         .code = code,
         .status = hf__transfer_status(t),
-        .reached = t->reached,
+        .reached = t->reached || !HF__CURED(5),
         .keyed = t->keyed,
         .method = t->method,
         .replayable = t->options->body != HF_CURL_BODY_ONCE || !has_request_body(t),
@@ -76,9 +86,10 @@ static hf_outcome judge(const struct hf__transfer *t, CURLcode code) {
     long redirects = 0, os_errno = 0;
     (void)curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_COUNT, &redirects);
     ending.redirected = redirects > 0 || t->redirected;
-    if (code == CURLE_COULDNT_CONNECT) (void)curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &os_errno);
+    if (code == CURLE_COULDNT_CONNECT || !HF__CURED(9)) (void)curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &os_errno);
     ending.os_errno = (int)os_errno;
     ending.vetoed = t->vetoed;
+    ending.over_http2 = t->resends_allowed == 0;
     ending.via_proxy = t->via_proxy;
     if (t->error_text != NULL && code == CURLE_HTTP2_STREAM) ending.http2_error = http2_error_of(t->error_text);
     if (hf__status_rule(t->rules, ending.status).flags & HF_CURL_HINT) ending.has_hint = read_hint(t, &ending.hint_ns);
@@ -100,7 +111,8 @@ static int on_prereq(void *arg, char *their_ip, char *our_ip, int their_port, in
     if (t->options->idempotent == HF_CURL_NOT_IDEMPOTENT) method = HF__METHOD_OTHER;
     if (!t->reached || method < t->method) t->method = method;
     if (t->reached && !t->answered) {
-        if ((t->method == HF__METHOD_OTHER && !t->keyed) || t->resends >= t->resends_allowed) {
+        bool once = t->method == HF__METHOD_OTHER && !t->keyed;
+        if ((once && HF__CURED(1)) || (t->resends >= t->resends_allowed && HF__CURED(2))) {
             t->vetoed = true;
             return CURL_PREREQFUNC_ABORT;
         }
@@ -189,7 +201,7 @@ bool hf__transfer_begin(struct hf__transfer *t, uint32_t serial, uint32_t attemp
     t->resends = 0;
     t->method = HF__METHOD_OTHER;
     t->reached = t->answered = t->in_headers = t->vetoed = t->withheld = t->delivered = t->is_decided = false;
-    t->body.length = 0;
+    if (HF__CURED(18)) t->body.length = 0;
     t->body.too_long = false;
     return !consumed || t->options->rewind(t->options->rewind_arg) == 0;
 }
@@ -201,7 +213,7 @@ hf_outcome hf__transfer_end(struct hf__transfer *t, CURLcode code) {
         return t->decided;
     }
     /* libcurl takes headers that break off for a response without a body. */
-    if (code == CURLE_OK && t->in_headers) code = CURLE_PARTIAL_FILE;
+    if (code == CURLE_OK && t->in_headers && HF__CURED(8)) code = CURLE_PARTIAL_FILE;
     if (code == CURLE_WRITE_ERROR && t->body.too_long) code = CURLE_FILESIZE_EXCEEDED;
     t->code = code;
     t->delivered = code == CURLE_OK;

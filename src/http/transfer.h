@@ -15,7 +15,7 @@ struct hf__transfer {
     const struct hf__rules *rules;
     const hf_curl_options *options; /* resolved: clock is never NULL */
     bool keyed;
-    uint32_t resends_allowed; /* silent resends by libcurl that pass, of what may be repeated */
+    uint32_t resends_allowed; /* silent resends by libcurl that pass, of what may be repeated; 0: over HTTP/2 */
     const char *error_text; /* libcurl's error buffer when it is ours, else NULL: the HTTP/2 error code is only there */
     bool redirected;        /* the server sent us on, which the client follows itself */
     bool via_proxy;         /* a proxy that we chose stands between */

@@ -224,6 +224,45 @@ static void faults_of_this_machine_and_bad_locations(void **state) {
     assert_int_equal(hf__classify(NULL, &bad_url).kind, HF_FAILURE);
 }
 
+/* What fails between us and a proxy does not blame the origin, but may be repeated all the same. */
+static void a_proxys_faults_do_not_blame_the_origin(void **state) {
+    (void)state;
+    static const CURLcode theirs[] = {CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_CONNECT, CURLE_RECV_ERROR,
+                                      CURLE_PROXY};
+    for (size_t i = 0; i < 4; i++) {
+        struct hf__ending ending = ending_of(theirs[i], 0, false, HF__METHOD_OTHER, 1);
+        assert_int_equal(hf__classify(NULL, &ending).kind, HF_FAILURE);
+        ending.via_proxy = true;
+        assert_int_equal(hf__classify(NULL, &ending).kind, HF_NEUTRAL);
+        assert_true(retryable(ending));
+    }
+    struct hf__ending handshake = ending_of(CURLE_SSL_CONNECT_ERROR, 0, false, HF__METHOD_SAFE, 1);
+    handshake.via_proxy = true;
+    assert_int_equal(hf__classify(NULL, &handshake).kind, HF_FAILURE); /* behind CONNECT it is the origin's */
+    struct hf__ending reached = ending_of(CURLE_RECV_ERROR, 0, true, HF__METHOD_SAFE, 1);
+    reached.via_proxy = true;
+    assert_int_equal(hf__classify(NULL, &reached).kind, HF_FAILURE);
+}
+
+static void vetoed_resends_and_refused_streams(void **state) {
+    (void)state;
+    struct hf__ending get = ending_of(CURLE_ABORTED_BY_CALLBACK, 0, true, HF__METHOD_SAFE, 1);
+    struct hf__ending post = ending_of(CURLE_ABORTED_BY_CALLBACK, 0, true, HF__METHOD_OTHER, 1);
+    assert_false(retryable(get)); /* the caller's own cancel */
+    get.vetoed = post.vetoed = true;
+    assert_int_equal(hf__classify(NULL, &get).kind, HF_NEUTRAL); /* a stale connection */
+    assert_true(retryable(get));
+    assert_false(retryable(post));
+    get.over_http2 = true;
+    assert_int_equal(hf__classify(NULL, &get).kind, HF_FAILURE); /* the server refuses streams */
+    struct hf__ending refused = ending_of(CURLE_HTTP2_STREAM, 0, true, HF__METHOD_OTHER, 1);
+    assert_false(retryable(refused));
+    refused.http2_error = 7;
+    assert_true(retryable(refused)); /* not processed, RFC 9113 8.7 */
+    refused.http2_error = 11;
+    assert_int_equal(hf__classify(NULL, &refused).kind, HF_THROTTLED);
+}
+
 static void what_may_be_this_process_alone_is_marked(void **state) {
     (void)state;
     static const struct {
@@ -292,6 +331,8 @@ int main(void) {
         cmocka_unit_test(a_hint_counts_where_it_means_something),
         cmocka_unit_test(an_incomplete_response_gets_the_stricter_rule),
         cmocka_unit_test(faults_of_this_machine_and_bad_locations),
+        cmocka_unit_test(a_proxys_faults_do_not_blame_the_origin),
+        cmocka_unit_test(vetoed_resends_and_refused_streams),
         cmocka_unit_test(what_may_be_this_process_alone_is_marked),
         cmocka_unit_test(methods_by_their_exact_names),
         cmocka_unit_test(replaced_rows_count_and_only_they),

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE /* SOCK_CLOEXEC */
 #include "support/client_bench.h"
 
 #include "support/cmocka_all.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 int client_bench_setup(void **state) {
@@ -58,6 +61,27 @@ void client_bench_open_nobody(struct client_bench *b) {
     close_client(b);
     door_bench_nobody(&b->door);
     open_client(b, b->door.url);
+}
+
+/* A listener whose short queue is full drops further attempts to connect. */
+void client_bench_open_blackhole(struct client_bench *b) {
+    static char url[48];
+    static int listener = -1;
+    if (listener < 0) {
+        struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        socklen_t length = sizeof address;
+        listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+        assert_int_equal(listen(listener, 0), 0);
+        assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &length), 0);
+        snprintf(url, sizeof url, "http://127.0.0.1:%d", ntohs(address.sin_port));
+        for (int i = 0; i < 4; i++) {
+            int filler = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+            (void)connect(filler, (struct sockaddr *)&address, sizeof address);
+        }
+        client_bench_sleep_ms(20);
+    }
+    client_bench_open(b, url);
 }
 
 int client_bench_ask(struct client_bench *b, const char *path) {

@@ -29,6 +29,9 @@ void client_bench_open(struct client_bench *bench, const char *base_url);
 /* A client to a port where nobody listens. */
 void client_bench_open_nobody(struct client_bench *bench);
 
+/* A client to a port that never answers a connect. */
+void client_bench_open_blackhole(struct client_bench *bench);
+
 /* Makes bench->request to `path`; the response is in bench->response. */
 int client_bench_ask(struct client_bench *bench, const char *path);
 
