@@ -54,6 +54,7 @@ static bool play(struct vector_world *w, struct bench *bench) {
     options.clock = hf_test_clock_clock(bench->clock);
     options.cancel = bench->cancel;
     options.seed = w->seed++;
+    options.priority = w->priority;
     options.timeout_ns = w->call_deadline;
     const struct vector_attempt *first = vector_plan_next(&bench->plan);
     if (first != NULL && first->kind == 'W') { /* cancelled before it begins */

@@ -24,6 +24,7 @@ static void begin(struct vector_world *w, struct stepper *s) {
     hf_call_options options;
     hf_call_options_init(&options);
     options.seed = w->seed++;
+    options.priority = w->priority;
     options.wake = wake;
     options.wake_arg = w;
     options.deadline_at = later(w->now, w->call_deadline);

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum type { U32, PPM, MS, KIND, JITTER, WINDOW, STATE, TABLE };
+enum type { U32, PPM, MS, KIND, JITTER, WINDOW, DISCIPLINE, STATE, TABLE };
 
 static const struct key {
     const char *object, *key;
@@ -75,6 +75,14 @@ static const struct key {
     {"rate", "keys", U32, offsetof(hf_rate_limit_config, max_keys), "max_keys"},
     {"bulkhead", "max", U32, offsetof(hf_bulkhead_config, max_concurrent), "max_concurrent"},
     {"bulkhead", "waiting", U32, offsetof(hf_bulkhead_config, max_waiting), "max_waiting"},
+#define SHARE(priority) \
+    { "bulkhead", "share" #priority, U32, offsetof(hf_bulkhead_config, guaranteed[priority]), "guaranteed" }
+    SHARE(1),
+    SHARE(3),
+    SHARE(5),
+    {"bulkhead", "discipline", DISCIPLINE, offsetof(hf_bulkhead_config, discipline), "discipline"},
+    {"bulkhead", "overload_after", MS, offsetof(hf_bulkhead_config, overload_after_ms), "overload_after_ms"},
+    {"bulkhead", "overload_wait", MS, offsetof(hf_bulkhead_config, overload_wait_ms), "overload_wait_ms"},
     {"bulkhead", "max_wait", MS, offsetof(hf_bulkhead_config, max_wait_ms), "max_wait_ms"},
     {"timeout", "after", MS, offsetof(hf_timeout_config, timeout_ms), "timeout_ms"},
 };
@@ -90,9 +98,11 @@ static bool parse_value(const struct key *key, const char *text, int64_t *out) {
     static const char *const kinds[] = {"none", "constant", "linear", "exponential", "table", NULL};
     static const char *const jitters[] = {"none", "full", "equal", "proportional", "decorrelated", "polly-v2", NULL};
     static const char *const windows[] = {"calls", "time", NULL};
+    static const char *const disciplines[] = {"fifo", "adaptive", NULL};
     hf_breaker_state state;
     switch (key->type) {
     case TABLE: break; /* see apply_table */
+    case DISCIPLINE: return vector_word(text, disciplines, out);
     case WINDOW: return vector_word(text, windows, out);
     case STATE:
         if (!vector_is_state(text, &state)) return false;

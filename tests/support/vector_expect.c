@@ -124,6 +124,7 @@ static bool call_fact(const struct vector_world *w, const char *name, enum type 
     FACT("deadline", INSTANT, since_start(w, w->deadline_at))
     FACT("cancels", NUMBER, w->cancels)
     FACT("wakes", NUMBER, w->wakes)
+    FACT("warnings", NUMBER, hf_pipeline_check(w->pipeline, NULL, NULL))
     FACT("fallbacks_run", NUMBER, w->runs)
     FACT("now", INSTANT, w->now - w->start)
     FACT("own_token", YESNO, w->own_token)

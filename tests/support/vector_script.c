@@ -62,6 +62,15 @@ static bool do_max_wait(struct vector_world *w, const char *arguments) {
     return rc == 0 || vector_fault(w, "max_wait: found %s", hf_errname(rc));
 }
 
+static bool do_priority(struct vector_world *w, const char *arguments) {
+    int64_t priority;
+    if (!vector_number(arguments, &priority) || priority < 0 || priority >= HF_PRIORITIES) {
+        return vector_fault(w, "syntax: expected priority:NUMBER, 0 to %d", HF_PRIORITIES - 1);
+    }
+    w->priority = (uint32_t)priority;
+    return true;
+}
+
 /* "a=start", "a=start*100", "a=wait", "a:VERB". */
 static bool do_group(struct vector_world *w, char *token) {
     if (token[0] == 'f' || token[0] == 's') return vector_fault(w, "syntax: no call can be named %c", token[0]);
@@ -104,6 +113,7 @@ static bool do_word(struct vector_world *w, char *token, bool *out_known) {
     if (strncmp(token, "reject:", 7) == 0) return vector_expect_rejection(w, token + 7);
     if (strncmp(token, "set:", 4) == 0) return vector_breaker_set(w, token + 4);
     if (strncmp(token, "resize:", 7) == 0) return do_resize(w, token + 7);
+    if (strncmp(token, "priority:", 9) == 0) return do_priority(w, token + 9);
     if (strncmp(token, "max_wait:", 9) == 0) return do_max_wait(w, token + 9);
     if (strncmp(token, "delay:", 6) == 0) return vector_expect_delay(w, token + 6);
     if (strncmp(token, "within:", 7) == 0) return vector_expect_within(w, token + 7);

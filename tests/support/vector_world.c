@@ -143,6 +143,7 @@ bool vector_world_init(struct vector_world *w, const char *setup) {
     w->start = w->now = START;
     w->call_deadline = w->deadline_at = HF_NEVER;
     w->seed = 1;
+    w->priority = HF_PRIORITY_NORMAL;
     char text[2048];
     if (strlen(setup) >= sizeof text) return vector_fault(w, "syntax: the set-up is too long");
     memcpy(text, setup, strlen(setup) + 1);

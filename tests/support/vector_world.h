@@ -48,6 +48,7 @@ struct vector_world {
     hf_time now;
     hf_time call_deadline; /* of every call, counted from its begin; HF_NEVER */
     uint64_t seed;         /* of the next call */
+    uint32_t priority;     /* of the calls to come */
     struct vector_group groups[26];
 
     bool has_result; /* of the last call that ended */
