@@ -49,7 +49,6 @@ curl_cflags := $(shell pkg-config --cflags libcurl 2>/dev/null)
 curl_libs   := $(shell pkg-config --libs libcurl 2>/dev/null || echo -lcurl)
 mockd_cflags := $(shell pkg-config --cflags libmicrohttpd inih gnutls 2>/dev/null)
 mockd_libs   := $(shell pkg-config --libs libmicrohttpd inih gnutls 2>/dev/null || echo -lmicrohttpd -linih -lgnutls)
-sodium_libs := $(shell pkg-config --libs libsodium 2>/dev/null || echo -lsodium)
 uv_cflags := $(shell pkg-config --cflags libuv 2>/dev/null)
 uv_libs   := $(shell pkg-config --libs libuv 2>/dev/null)
 hiredis_libs := $(shell pkg-config --libs hiredis 2>/dev/null)
@@ -58,7 +57,7 @@ version := $(shell sed -n 's/^\#define HF_VERSION "\(.*\)"/\1/p' include/holdfas
 abi := 0
 
 # ---- the house, bottom up ------------------------------------------------------------------------
-base   := errors fixed num rng
+base   := errors fixed num rng siphash
 # One line for each pattern, so that its files are seen together.
 core   := backoff budget not_before retry
 core   += breaker breaker_overdue breaker_probe breaker_rules breaker_state breaker_time_window breaker_window
@@ -119,6 +118,7 @@ help:
 
 ## make                     libraries, mockd, examples, in build/release
 ## make deps [GOAL...]      install what is missing (Debian, apt-get), then make the goals
+## make build-all           and the tests and fuzz targets too
 ## make test                every test, the fuzz corpora replayed, check-layers, check-headers
 ## make demo                Black Friday: plain libcurl against holdfast, about 50 s
 ## make check-demo-fails    the bars of the demo must fail without policies, about 25 s
@@ -167,7 +167,7 @@ $B/%.a:
 # from libholdfast.
 link_so = $(CC) -shared -Wl,-soname,$(@F) -Wl,--version-script,$(filter %.map,$^) $(ldflags) -o $@ $(filter %.o,$^)
 $B/libholdfast.so.$(abi): $(core_objs) src/holdfast.map
-	$(Q)$(link_so) $(sodium_libs)
+	$(Q)$(link_so)
 	@ln -sf $(@F) $B/libholdfast.so
 $B/libholdfast-curl.so.$(abi): $(http_objs) src/holdfast-curl.map $B/libholdfast.so.$(abi)
 	$(Q)$(link_so) $(if $(filter asan tsan fuzz,$(VARIANT)),,-Wl,-z,defs) -L$B -lholdfast $(curl_libs)
@@ -176,7 +176,7 @@ $B/libholdfast-curl.so.$(abi): $(http_objs) src/holdfast-curl.map $B/libholdfast
 $B/mockd: $(mockd_objs)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(mockd_libs) -lm
 
-link_all = $(CC) $(ldflags) -o $@ $(filter %.o,$^) $B/libholdfast-curl.a $B/libholdfast.a $(sodium_libs)
+link_all = $(CC) $(ldflags) -o $@ $(filter %.o,$^) $B/libholdfast-curl.a $B/libholdfast.a
 
 $B/libsupport.a: $(support)
 # What the headers say about defaults and ranges, as C.
@@ -194,7 +194,7 @@ $B/tests/kill/kill_test: $(kill_parts)
 $B/tests/kill/kill_test: part_libs = -Wl,--wrap=hf__region_alive,--wrap=hf__probe_claim
 $B/tests/examples/demo_test: $(addprefix $B/examples/black_friday/,bars.o chart.o figures.o journal.o page.o panels.o plan.o)
 $(filter-out $B/tests/http/pitfall_%,$(test_bins)): $B/%: $B/%.o $B/libsupport.a $B/libholdfast-curl.a $B/libholdfast.a
-	$(Q)$(CC) $(ldflags) -o $@ $(filter %.o,$^) $B/libsupport.a $B/libholdfast-curl.a $B/libholdfast.a $(sodium_libs) $(cmocka_libs) $(curl_libs) $(part_libs) -lm
+	$(Q)$(CC) $(ldflags) -o $@ $(filter %.o,$^) $B/libsupport.a $B/libholdfast-curl.a $B/libholdfast.a $(cmocka_libs) $(curl_libs) $(part_libs) -lm
 # The tests of libcurl's pitfalls can switch cures off, in objects of their own (src/http/cures.h).
 pitfall_bins := $(filter $B/tests/http/pitfall_%,$(test_bins))
 cures_objs := $(http:%=$B/cures/src/http/%.o)
@@ -205,7 +205,7 @@ $B/cures/%.o: %.c $B/.flags
 	$(Q)$(CC) $(cflags) $(local_cflags) -c -o $@ $<
 $B/libcures.a: $(cures_objs)
 $(pitfall_bins): $B/%: $B/%.o $B/libsupport.a $B/libcures.a $B/libholdfast.a
-	$(Q)$(CC) $(ldflags) -o $@ $< $(filter %.a,$^) $(sodium_libs) $(cmocka_libs) $(curl_libs) -lm
+	$(Q)$(CC) $(ldflags) -o $@ $< $(filter %.a,$^) $(cmocka_libs) $(curl_libs) -lm
 $(example_bins): $B/examples/%: $B/examples/%.o $B/libholdfast-curl.a $B/libholdfast.a
 	$(Q)$(link_all) $(curl_libs)
 $B/examples/client_uv: curl_libs += $(uv_libs)
@@ -218,9 +218,10 @@ $(replay_bins): $B/fuzz/%: $B/fuzz/%.o $(if $(filter fuzz,$(VARIANT)),,$B/fuzz/r
                   $B/libfuzz.a $B/libsupport.a $B/libholdfast-curl.a $B/libholdfast.a
 	$(Q)$(CC) $(ldflags) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) \
 	  $(filter %.a,$^) $(fuzz_libs)
-fuzz_libs = $(sodium_libs) $(curl_libs) $(mockd_libs) -lm
+fuzz_libs = $(curl_libs) $(mockd_libs) -lm
 
-.PHONY: test examples demo check-demo-fails check-layers check-abi check-headers check-docs check-all check-model kill-test
+.PHONY: build-all test examples demo check-demo-fails check-layers check-abi check-headers check-docs check-all check-model kill-test
+build-all: all $(test_bins) $(replay_bins)
 test: check-layers check-headers check-docs check-abi $(test_bins) $(example_bins) $(replay_bins) $B/mockd
 	@sh tools/run_tests.sh $B $(tests:%=tests/%) $(fuzzers:%=fuzz/%)
 

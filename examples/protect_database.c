@@ -39,7 +39,7 @@ static hf_outcome outcome_of(const char *state, bool is_write) {
         if (strncmp(state, meanings[i].state, length) == 0 && length > strlen(meanings[best].state)) best = i;
     }
     bool again = is_write ? meanings[best].even_a_write : meanings[best].again;
-    return (hf_outcome){.kind = meanings[best].kind, .flags = again ? HF_RETRYABLE : 0, .code = (int32_t)best};
+    return (hf_outcome){.kind = (int32_t)meanings[best].kind, .flags = again ? HF_RETRYABLE : 0, .code = (int32_t)best};
 }
 
 /* ---- the call ---- */

@@ -55,6 +55,7 @@ for name in libholdfast libholdfast-curl; do
     check "$name.so: soname $name.so.$abi" sh -c 'readelf -d "$1" | grep -q "SONAME.*\[$2\]"' - \
         "$shared/lib/$name.so.$version" "$name.so.$abi"
 done
+check "libholdfast needs libc alone" test "$(readelf -d "$shared/lib/libholdfast.so.$version" | sed -n 's/.*NEEDED.*\[\(.*\)\].*/\1/p')" = libc.so.6
 check "mockd runs from there" test "$("$shared/bin/mockd" --version)" = "mockd of holdfast $version"
 
 printf '[route /]\nbody_bytes = 40\nstatus = 200\n' >"$work/scenario.ini"

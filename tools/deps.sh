@@ -20,7 +20,6 @@ need_module 'libcurl >= 7.84' libcurl4-openssl-dev
 need_module libmicrohttpd libmicrohttpd-dev
 need_module inih libinih-dev
 need_module gnutls libgnutls28-dev
-need_module libsodium libsodium-dev
 need_module cmocka libcmocka-dev
 need_module libuv libuv1-dev
 need_module hiredis libhiredis-dev

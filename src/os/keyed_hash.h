@@ -2,14 +2,13 @@
 #ifndef HF_OS_KEYED_HASH_H
 #define HF_OS_KEYED_HASH_H
 
-/* SipHash-2-4 (Aumasson, Bernstein, 2012), of libsodium: a hash under a secret, so that whoever chooses the keys of a
- * table cannot make them collide. */
+/* A hash under a random secret (base/siphash.h), so that whoever chooses the keys of a table cannot make them collide. */
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct hf__hash_secret {
-    uint8_t bytes[16];
+    uint64_t words[2];
 };
 
 /* A fresh random secret; false when the system has none to give. */

@@ -37,10 +37,10 @@ function bound(text, prefix) {
 }
 
 # One value beside the range of `place`.
-function refuse(place, value,    stem) {
+function refuse(place, kind, value,    stem) {
     stem = type
     sub(/_config$/, "", stem)
-    rows = rows stem "_config_init(&c);\nprepare(\"" stem "\", &c);\n" place " = " value ";\nrc = NEW(&made, \"x\", &c);\n"
+    rows = rows stem "_config_init(&c);\nprepare(\"" stem "\", &c);\n" place " = (" kind ")(" value ");\nrc = NEW(&made, \"x\", &c);\n"
     rows = rows "if (rc == 0) " stem "_free(made);\n"
     rows = rows "refused(" value ", \"" type "\", \"" field "\", rc, &error);\n"
     count++
@@ -70,8 +70,8 @@ function check_field(declaration, comment, prefix,    inner, low, high, was) {
     low = bound(low, prefix)
     high = bound(high, prefix)
     if (low == "" || high == "") return
-    if (low != "INT64_C(0)" || declaration !~ /uint/) refuse(prefix field, low " - 1")
-    refuse(prefix field, high " + 1")
+    if (low != "INT64_C(0)" || declaration !~ /uint/) refuse(prefix field, inner, low " - 1")
+    refuse(prefix field, inner, high " + 1")
 }
 
 function end_struct(    stem) {
