@@ -92,10 +92,11 @@ mockd_objs := $(mockd:%=$B/tools/mockd/%.o)
 # Tests: each tests/AREA/NAME_test.c is a program. Those in http/, mockd/ and examples/ talk to mockd.
 tests := $(patsubst tests/%.c,%,$(wildcard tests/*/*_test.c))
 # The thread sanitizer allocates before anything of ours can stand in for malloc.
-tests := $(if $(filter tsan,$(VARIANT)),$(filter-out %alloc_test,$(tests)),$(tests))
+tests := $(if $(filter tsan,$(VARIANT)),$(filter-out %alloc_test %sim_test,$(tests)),$(tests))
 support := $(patsubst %.c,$B/%.o,$(wildcard tests/support/*.c))
 fuzzers := $(patsubst fuzz/%.c,%,$(wildcard fuzz/*_fuzz.c))
 fuzz_parts := $(patsubst %.c,$B/%.o,$(wildcard fuzz/*/*.c))
+sim := $(patsubst tests/sim/%.c,$B/tests/sim/%.o,$(filter-out %_test.c %_main.c,$(wildcard tests/sim/*.c)))
 examples := $(filter-out $(if $(uv_libs),,client_uv redis_uv) $(if $(hiredis_libs),,redis_uv),$(patsubst examples/%.c,%,$(wildcard examples/*.c)))
 http_bench := $(patsubst bench/%.c,%,$(wildcard bench/http_*.c))
 bench := $(filter-out $(http_bench),$(patsubst bench/%.c,%,$(wildcard bench/*.c)))
@@ -120,6 +121,7 @@ help:
 ## make deps [GOAL...]      install what is missing (Debian, apt-get), then make the goals
 ## make build-all           and the tests and fuzz targets too
 ## make test                every test, the fuzz corpora replayed, check-layers, check-headers
+## make sim                 the overload experiments in virtual time: tables and charts of docs/overload.md
 ## make demo                Black Friday: plain libcurl against holdfast, about 50 s
 ## make check-demo-fails    the bars of the demo must fail without policies, about 25 s
 ## make check-model         spin walks every order of the steps on shared state, with kills; about 30 s
@@ -188,6 +190,7 @@ $B/tests/docs/defaults_test.o $B/tests/docs/ranges_test.o: $(docs_inc)
 # Parts of programs that tests call alone.
 $B/tests/mockd/scenario_test $B/fuzz/scenario_fuzz: $(addprefix $B/tools/mockd/,behaviour.o scenario.o scenario_file.o)
 $B/tests/mockd/scenario_test: part_libs = $(mockd_libs)
+$B/tests/sim/sim_test: $(sim)
 kill_parts := $B/tests/kill/worker.o $B/tests/kill/checks.o
 $B/tests/kill/kill_test: $(kill_parts)
 # Rules of the library that the test can break, to prove that it would notice.
@@ -226,6 +229,15 @@ test: check-layers check-headers check-docs check-abi $(test_bins) $(example_bin
 	@sh tools/run_tests.sh $B $(tests:%=tests/%) $(fuzzers:%=fuzz/%)
 
 examples: $(example_bins)
+
+# The experiments of docs/overload.md: its tables and charts, made anew.
+sim_bin := $B/tests/sim/sim
+$(sim_bin): $B/tests/sim/sim_main.o $(sim) $B/libholdfast.a
+	$(Q)$(CC) $(ldflags) -o $@ $^ $(sodium_libs) -lm
+.PHONY: sim
+sim: $(sim_bin)
+	$(sim_bin) docs/img >$B/tests/sim/tables.md
+	@sh tests/sim/embed.sh $B/tests/sim/tables.md docs/overload.md
 
 demo: $(demo_bin) $B/mockd
 	$(demo_bin) --mockd $B/mockd --out build/demo

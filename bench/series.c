@@ -10,10 +10,12 @@
 static hf_breaker *breaker, *consecutive, *failing, *opened, *breaker_three, *breaker_six;
 static hf_bulkhead *bulkhead, *bulkhead_three, *bulkhead_six;
 static hf_retry *retry, *retry_three, *retry_six;
+static hf_retry *retried, *retried_freely;
+static hf_rate_limit *rate, *rate_tiers, *rate_keyed;
 static hf_timeout *total_six, *attempt_six;
 static hf_fallback *fallback_six;
 static hf_pipeline *empty, *with_breaker, *with_consecutive, *with_failing, *with_opened, *with_bulkhead, *with_retry,
-    *three, *six;
+    *with_retried, *with_retried_freely, *three, *six;
 
 static void must(int rc, const hf_error *error) {
     if (rc >= 0) return;
@@ -47,6 +49,37 @@ static hf_pipeline *make_pipeline(const char *name, hf_policy *const *policies, 
 }
 
 static hf_pipeline *alone(const char *name, hf_policy *policy) { return make_pipeline(name, &policy, 1); }
+
+/* Repeats at once, within a budget that never runs out, or without one. */
+static hf_retry *make_retried(uint32_t ratio_ppm) {
+    hf_error error;
+    hf_budget_config b;
+    hf_budget_config_init(&b);
+    b.ratio_ppm = ratio_ppm;
+    hf_retry_config c;
+    hf_retry_config_init(&c);
+    c.backoff.kind = HF_BACKOFF_NONE;
+    c.backoff.jitter = HF_JITTER_NONE;
+    hf_budget *budget;
+    hf_retry *made;
+    must(hf_budget_new(&budget, "budget", &b, &error), &error);
+    must(hf_retry_new(&made, "retried", &c, budget, &error), &error);
+    hf_budget_free(budget);
+    return made;
+}
+
+static hf_rate_limit *make_rate(uint32_t tiers, uint32_t keys) {
+    hf_error error;
+    hf_rate_limit_config c;
+    hf_rate_limit_config_init(&c);
+    c.tiers = tiers;
+    c.max_keys = keys;
+    for (uint32_t i = 0; i < tiers; i++)
+        c.tier[i] = (hf_rate_tier){.permits = 10000000, .burst = 1000, .period_ms = 1000};
+    hf_rate_limit *made;
+    must(hf_rate_limit_new(&made, "rate", &c, &error), &error);
+    return made;
+}
 
 static void make_six(void) {
     hf_error error;
@@ -83,6 +116,13 @@ void bench_setup(void) {
     with_opened = alone("opened", hf_breaker_policy(opened));
     with_bulkhead = alone("bulkhead", hf_bulkhead_policy(bulkhead));
     with_retry = alone("retry", hf_retry_policy(retry));
+    retried = make_retried(HF_PPM);
+    retried_freely = make_retried(HF_BUDGET_UNLIMITED);
+    with_retried = alone("retried", hf_retry_policy(retried));
+    with_retried_freely = alone("retried", hf_retry_policy(retried_freely));
+    rate = make_rate(1, 0);
+    rate_tiers = make_rate(2, 0);
+    rate_keyed = make_rate(1, 1000000);
     must(hf_retry_new(&retry_three, "retry", NULL, NULL, &error), &error);
     breaker_three = make_breaker("breaker", 0);
     must(hf_bulkhead_new(&bulkhead_three, "bulkhead", NULL, &error), &error);
@@ -94,15 +134,18 @@ void bench_setup(void) {
 }
 
 void bench_teardown(void) {
-    hf_pipeline *pipelines[] = {
-        empty, with_breaker, with_consecutive, with_failing, with_opened, with_bulkhead, with_retry, three, six};
+    hf_pipeline *pipelines[] = {empty,      with_breaker, with_consecutive,    with_failing, with_opened, with_bulkhead,
+                                with_retry, with_retried, with_retried_freely, three,        six};
     for (size_t i = 0; i < sizeof pipelines / sizeof pipelines[0]; i++) hf_pipeline_free(pipelines[i]);
     hf_breaker *breakers[] = {breaker, consecutive, failing, opened, breaker_three, breaker_six};
     for (size_t i = 0; i < sizeof breakers / sizeof breakers[0]; i++) hf_breaker_free(breakers[i]);
     hf_bulkhead *bulkheads[] = {bulkhead, bulkhead_three, bulkhead_six};
     for (size_t i = 0; i < sizeof bulkheads / sizeof bulkheads[0]; i++) hf_bulkhead_free(bulkheads[i]);
-    hf_retry *retries[] = {retry, retry_three, retry_six};
+    hf_retry *retries[] = {retry, retry_three, retry_six, retried, retried_freely};
     for (size_t i = 0; i < sizeof retries / sizeof retries[0]; i++) hf_retry_free(retries[i]);
+    hf_rate_limit_free(rate);
+    hf_rate_limit_free(rate_tiers);
+    hf_rate_limit_free(rate_keyed);
     hf_timeout_free(total_six);
     hf_timeout_free(attempt_six);
     hf_fallback_free(fallback_six);
@@ -161,6 +204,42 @@ static void loop_six(uint64_t n) { bench_run_on(six, n); }
 
 static void loop_failing(uint64_t n) {
     for (uint64_t i = 0; i < n; i++) (void)hf_run(with_failing, fail_one_in_100, NULL, NULL, NULL);
+}
+
+static hf_outcome fail_every_other(void *arg, const hf_attempt *attempt) {
+    (void)arg;
+    return attempt->number == 1 ? hf_failure(1) : hf_success();
+}
+
+static void run_retried(hf_pipeline *pipeline, uint64_t n) {
+    for (uint64_t i = 0; i < n; i++) (void)hf_run(pipeline, fail_every_other, NULL, NULL, NULL);
+}
+
+static void loop_retried(uint64_t n) { run_retried(with_retried, n); }
+static void loop_retried_freely(uint64_t n) { run_retried(with_retried_freely, n); }
+
+/* ---- rate limits ---- */
+
+/* Time goes on by more than a permit takes to come back, so that each is granted. */
+static _Thread_local hf_time rate_now = HF_SECOND;
+
+static void take_from(hf_rate_limit *limit, uint64_t n) {
+    hf_rate_ticket ticket;
+    for (uint64_t i = 0; i < n; i++) (void)hf_rate_limit_take(limit, &ticket, NULL, 1, 0, rate_now += 1000);
+}
+
+static void loop_rate(uint64_t n) { take_from(rate, n); }
+static void loop_rate_tiers(uint64_t n) { take_from(rate_tiers, n); }
+
+static void loop_rate_keyed(uint64_t n) {
+    static uint32_t next;
+    hf_rate_ticket ticket;
+    char key[] = "user-00000000";
+    for (uint64_t i = 0; i < n; i++) {
+        uint32_t user = (next += 2654435761u) % 1000000;
+        for (int digit = 12; digit > 4; digit--, user /= 10) key[digit] = (char)('0' + user % 10);
+        (void)hf_rate_limit_take(rate_keyed, &ticket, key, 1, 0, rate_now += 1000);
+    }
 }
 
 static void loop_three_result(uint64_t n) {
@@ -250,6 +329,12 @@ struct bench_series bench_series[BENCH_SERIES] = {
     [RUN_OPEN] = {"run-open", loop_opened, 1, false, {0}},
     [RUN_BULKHEAD] = {"run-bulkhead", loop_bulkhead, 1, false, {0}},
     [RUN_RETRY] = {"run-retry", loop_retry, 1, false, {0}},
+    [RUN_RETRIED] = {"run-retried", loop_retried, 1, false, {0}},
+    [RUN_RETRIED_FREELY] = {"run-retried-freely", loop_retried_freely, 1, false, {0}},
+    [RATE_TAKE] = {"rate-take", loop_rate, 1, false, {0}},
+    [RATE_TAKE_2T] = {"rate-take-2t", loop_rate, 2, false, {0}},
+    [RATE_TIERS] = {"rate-tiers", loop_rate_tiers, 1, false, {0}},
+    [RATE_KEYED] = {"rate-keyed", loop_rate_keyed, 1, false, {0}},
     [RUN_THREE] = {"run-three", loop_three, 1, false, {0}},
     [RUN_THREE_2T] = {"run-three-2t", loop_three, 2, false, {0}},
     [RUN_THREE_RESULT] = {"run-three-result", loop_three_result, 1, false, {0}},

@@ -23,20 +23,30 @@ int64_t hf__rate_interval(uint64_t rules) { return (int64_t)(rules >> BURST_BITS
 
 int64_t hf__rate_burst(uint64_t rules) { return (int64_t)(rules & BURST_MASK); }
 
-static int64_t cost(uint64_t rules, uint32_t weight) { return hf__mul(hf__rate_interval(rules), weight); }
+/* Sums and products of what is not negative, saturating. Inline, and without a division, for they are most of a take. */
+static inline int64_t plus(int64_t a, int64_t b) {
+    uint64_t sum = (uint64_t)a + (uint64_t)b;
+    return sum > HF_NEVER ? HF_NEVER : (int64_t)sum;
+}
+
+static inline int64_t cost(uint64_t rules, uint32_t weight) {
+    uint64_t product = (rules >> BURST_BITS) * weight; /* 47 bits by 17 */
+    return product > HF_NEVER ? HF_NEVER : (int64_t)product;
+}
 
 /* How far ahead of the clock tat may be when permits are used. */
-static int64_t tolerance(uint64_t rules) { return hf__mul(hf__rate_interval(rules), hf__rate_burst(rules)); }
+static inline int64_t tolerance(uint64_t rules) { return cost(rules, (uint32_t)(rules & BURST_MASK)); }
 
 /* No promise or drain puts tat further ahead than this: what does is foreign, or of a clock that began anew, and would
  * block for years. It counts as the past. */
-static int64_t believed(int64_t tat, uint64_t rules, int64_t now) {
-    return tat > hf__add(now, LONGEST_WAIT + 2 * tolerance(rules)) ? now : tat;
+static inline int64_t believed(int64_t tat, uint64_t rules, int64_t now) {
+    int64_t furthest = plus(now, plus(LONGEST_WAIT, plus(tolerance(rules), tolerance(rules))));
+    return tat > furthest ? now : tat;
 }
 
 /* The earliest instant at which `weight` permits can be used. */
-static int64_t earliest(int64_t tat, uint64_t rules, int64_t now, uint32_t weight) {
-    return hf__add(hf__add(believed(tat, rules, now), cost(rules, weight)), -tolerance(rules));
+static inline int64_t earliest(int64_t tat, uint64_t rules, int64_t now, uint32_t weight) {
+    return plus(believed(tat, rules, now), cost(rules, weight)) - tolerance(rules);
 }
 
 bool hf__rate_take(const int64_t *tat, const uint64_t *rules, uint32_t count, int64_t now, uint32_t weight,
@@ -46,7 +56,7 @@ bool hf__rate_take(const int64_t *tat, const uint64_t *rules, uint32_t count, in
     *out_at = at;
     if (at > wait_until) return false;
     for (uint32_t i = 0; i < count; i++)
-        out_tat[i] = hf__add(hf__max(believed(tat[i], rules[i], now), at), cost(rules[i], weight));
+        out_tat[i] = plus(hf__max(believed(tat[i], rules[i], now), at), cost(rules[i], weight));
     return true;
 }
 

@@ -61,6 +61,10 @@ static bool keyed_take(hf_rate_limit *limit, const char *key, uint32_t weight, h
                        int64_t *out_taken, hf_time *out_at) {
     uint64_t rules[HF_RATE_TIERS_MAX];
     uint32_t count = load_rules(limit, rules);
+    *out_at = HF_NEVER;
+    for (uint32_t i = 0; i < count; i++) {
+        if (weight > hf__rate_burst(rules[i])) return false;
+    }
     struct hf__keyed_slot slot = hf__keyed_open(limit->keys, key, true);
     bool first = slot.numbers[0] == 0;
     bool taken = hf__rate_take(slot.numbers, rules, count, now, weight, wait_until, out_taken, out_at);
@@ -118,26 +122,11 @@ static void rescale_key(void *arg, int64_t *numbers) {
 
 /* ---- standing alone ---- */
 
-/* Are these more permits than can ever be there at once? */
-static bool beyond_burst(const hf_rate_limit *limit, uint32_t weight) {
-    for (uint32_t i = 0; i < hf__rate_words_count(limit->words); i++) {
-        uint64_t rules = atomic_load_explicit(&limit->words->rules[i], memory_order_relaxed);
-        if (weight > hf__rate_burst(rules)) return true;
-    }
-    return false;
-}
-
 static bool take(hf_rate_limit *limit, const char *key, uint32_t weight, hf_time wait_until, hf_time now,
                  int64_t *out_taken, hf_time *out_at) {
     bool first = false, taken = false;
-    *out_at = HF_NEVER;
-    if (beyond_burst(limit, weight)) {
-        /* Nothing to wait for. */
-    } else if (limit->keys != NULL) {
-        taken = keyed_take(limit, key, weight, wait_until, now, out_taken, out_at);
-    } else {
-        taken = hf__rate_words_take(limit->words, now, weight, wait_until, out_taken, out_at, &first);
-    }
+    if (limit->keys != NULL) taken = keyed_take(limit, key, weight, wait_until, now, out_taken, out_at);
+    else taken = hf__rate_words_take(limit->words, now, weight, wait_until, out_taken, out_at, &first);
     for (uint32_t i = 0; first && limit->phase_ppm > 0 && i < hf__rate_words_count(limit->words); i++) {
         uint64_t rules = atomic_load_explicit(&limit->words->rules[i], memory_order_relaxed);
         hf__rate_words_delay(limit->words, i, phase_of(limit, rules), now);
@@ -156,9 +145,7 @@ static const char *key_or_none(const char *key) { return key == NULL ? "" : key;
 int hf_rate_limit_take(hf_rate_limit *limit, hf_rate_ticket *out_ticket, const char *key, uint32_t weight,
                        int64_t max_wait_ns, hf_time now) {
     if (weight > HF_WEIGHT_MAX) return HF_E_INVALID;
-    memset(out_ticket, 0, sizeof *out_ticket);
-    out_ticket->at = now;
-    out_ticket->weight = weight;
+    *out_ticket = (hf_rate_ticket){.at = now, .weight = weight};
     if (weight == 0) return 0;
     hf_time until = hf__add(now, hf__min(hf__max(max_wait_ns, 0), hf__ms_to_ns(HF__DAY_MS)));
     return take(limit, key_or_none(key), weight, until, now, out_ticket->opaque, &out_ticket->at) ? 0 : HF_E_REJECTED;

@@ -46,9 +46,24 @@ static void catch_up(struct hf__rate_words *words, const uint64_t *rules, int64_
     }
 }
 
+/* Brings up the tiers after a decision of our own, so that the next comer, or our own death, finds nothing left to do. Where
+ * an exchange fails somebody has done it for us, or will. */
+static void bring_up(struct hf__rate_words *words, const uint64_t *rules, int64_t now, struct hf__tiers *all,
+                     uint64_t head) {
+    uint32_t count = hf__rate_words_count(words);
+    all->head = head;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t seen = all->tier[i];
+        uint64_t next = hf__tiers_fold(all, rules, count, i, now);
+        (void)atomic_compare_exchange_strong_explicit(&words->tier[i], &seen, next, memory_order_acq_rel,
+                                                      memory_order_acquire);
+        all->tier[i] = next;
+    }
+}
+
 static bool tiers_take(struct hf__rate_words *words, const uint64_t *rules, int64_t now, uint32_t weight,
                        int64_t wait_until, int64_t *out_taken, int64_t *out_at, bool *out_first) {
-    struct hf__tiers all;
+    struct hf__tiers all = {0};
     uint64_t next, seen;
     do {
         catch_up(words, rules, now, &all);
@@ -58,20 +73,20 @@ static bool tiers_take(struct hf__rate_words *words, const uint64_t *rules, int6
         seen = all.head;
     } while (!swap(&words->head, &seen, next));
     *out_first = all.head == 0;
-    catch_up(words, rules, now, &all); /* so that the next comer, or our own death, finds nothing left to do */
+    bring_up(words, rules, now, &all, next);
     return true;
 }
 
 static bool tiers_refund(struct hf__rate_words *words, const uint64_t *rules, int64_t now, uint32_t weight,
                          const int64_t *taken) {
-    struct hf__tiers all;
+    struct hf__tiers all = {0};
     uint64_t next, seen;
     do {
         catch_up(words, rules, now, &all);
         if (!hf__tiers_refund(&all, rules, hf__rate_words_count(words), weight, taken, &next)) return false;
         seen = all.head;
     } while (!swap(&words->head, &seen, next));
-    catch_up(words, rules, now, &all);
+    bring_up(words, rules, now, &all, next);
     return true;
 }
 
@@ -89,6 +104,10 @@ bool hf__rate_words_take(struct hf__rate_words *words, int64_t now, uint32_t wei
                          int64_t *out_taken, int64_t *out_at, bool *out_first) {
     uint64_t rules[HF_RATE_TIERS_MAX];
     load_rules(words, rules);
+    *out_at = HF_NEVER; /* more than can ever be there at once */
+    for (uint32_t i = 0; i < hf__rate_words_count(words); i++) {
+        if (weight > hf__rate_burst(rules[i])) return false;
+    }
     if (hf__rate_words_count(words) > 1) {
         return tiers_take(words, rules, now, weight, wait_until, out_taken, out_at, out_first);
     }

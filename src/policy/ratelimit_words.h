@@ -27,7 +27,7 @@ static inline uint32_t hf__rate_words_count(const struct hf__rate_words *words) 
     return words->count < HF_RATE_TIERS_MAX ? words->count : HF_RATE_TIERS_MAX;
 }
 
-/* As hf__rate_take. `out_taken` is for hf__rate_words_refund; `*out_first` whether nobody had taken before. */
+/* As hf__rate_take; refused for good, with HF_NEVER, if it is more than a burst. `out_taken` is for hf__rate_words_refund; `*out_first` whether nobody had taken before. */
 bool hf__rate_words_take(struct hf__rate_words *words, int64_t now, uint32_t weight, int64_t wait_until,
                          int64_t *out_taken, int64_t *out_at, bool *out_first);
 bool hf__rate_words_refund(struct hf__rate_words *words, int64_t now, uint32_t weight, const int64_t *taken);

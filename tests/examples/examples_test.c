@@ -97,6 +97,29 @@ static void priority_shedding_keeps_what_matters(void **state) {
                                 " 40 ms  payment 3 is served\n");
 }
 
+static void a_limit_for_each_user_hits_only_the_eager_one(void **state) {
+    (void)state;
+    assert_int_equal(run("per_user_rate_limit", ""), 0);
+    assert_int_equal(times_seen("200 ("), 13);
+    assert_int_equal(times_seen("429"), 6);
+    expect("    0 ms  ada: 200 (0 left)\n    0 ms  ada: 429 Retry-After in 500 ms\n");
+    expect("    0 ms  ben: 200 (2 left)\n");
+    expect(" 4000 ms  ada: 429 Retry-After in 2000 ms\n"); /* the minute's ten are used up */
+    expect(" 6000 ms  cleo: 200 (2 left)\n          (no room for more users: one was forgotten for dora)\n");
+}
+
+static void a_kill_switch_and_a_group_that_is_shed(void **state) {
+    (void)state;
+    assert_int_equal(run("kill_switch", ""), 0);
+    assert_int_equal(times_seen(" ok\n"), 8);
+    assert_int_equal(times_seen("forced open by hand\n"), 4);
+    expect("at one instant\n  payments        ok\n  recommendations forced open by hand\n  reviews         forced");
+    expect("let through\n  payments        forced open by hand\n  recommendations forced open by hand\n  reviews       "
+           "  ok\n");
+    expect("  breaker reviews         metrics only, group optional\n");
+    expect("over\n  payments        ok\n  recommendations ok\n  reviews         ok\n");
+}
+
 static void a_protected_curl_program_on_a_good_day(void **state) {
     (void)state;
     assert_int_equal(run_on("[route /stock]\nbody_bytes = 40\n", "/stock"), 0);
@@ -151,6 +174,8 @@ int main(void) {
         T(testing_your_own_code_passes),
         T(a_waiting_room_tells_everybody_their_place),
         T(priority_shedding_keeps_what_matters),
+        T(a_limit_for_each_user_hits_only_the_eager_one),
+        T(a_kill_switch_and_a_group_that_is_shed),
         T(a_protected_curl_program_on_a_good_day),
         T(a_protected_curl_program_rides_out_a_bad_moment),
         T(a_protected_curl_program_gives_up_in_words),
