@@ -6,40 +6,16 @@
 #include "core/ratelimit.h"
 #include "policy/ratelimit_words.h"
 #include "support/cmocka_all.h"
+#include "support/rate_model.h"
 
 #include <pthread.h>
 #include <string.h>
 
 #define MS HF_MILLISECOND
-#define USES 400
 
-/* What was used and not given back. */
-struct use {
-    int64_t at, taken[HF_RATE_TIERS_MAX];
-    uint32_t weight;
-};
-
-static struct use uses[USES];
-static size_t used;
-static uint64_t rng, refunds;
+static uint64_t rng;
 
 static int64_t between(int64_t low, int64_t high) { return hf__rng_between(hf__rng_next(&rng), low, high); }
-
-/* In every [uses[i].at, uses[j].at]: at most burst + time / interval. */
-static void bound_holds(const hf_rate_tier *tier) {
-    for (size_t i = 0; i < used; i++) {
-        for (size_t j = 0; j < used; j++) {
-            int64_t from = uses[i].at, to = uses[j].at, sum = 0;
-            if (to < from) continue;
-            for (size_t k = 0; k < used; k++) sum += uses[k].at >= from && uses[k].at <= to ? uses[k].weight : 0;
-            int64_t most = tier->burst + (to - from) * tier->permits / (tier->period_ms * MS);
-            if (sum > most) {
-                fail_msg("%lld permits within %lld ns, at most %lld", (long long)sum, (long long)(to - from),
-                         (long long)most);
-            }
-        }
-    }
-}
 
 static uint32_t random_tiers(hf_rate_tier *tier, struct hf__rate_words *words, uint32_t count) {
     uint32_t least = UINT32_MAX;
@@ -55,45 +31,27 @@ static uint32_t random_tiers(hf_rate_tier *tier, struct hf__rate_words *words, u
     return least;
 }
 
-static void give_back(struct hf__rate_words *words, size_t i, int64_t now) {
-    if (hf__rate_words_refund(words, now, uses[i].weight, uses[i].taken)) {
-        uses[i] = uses[--used];
-        refunds++;
+static void play_random(void (*play)(const void *, size_t), int runs, size_t size) {
+    static uint8_t bytes[4096];
+    for (int run = 0; run < runs; run++) {
+        rng = (uint64_t)run;
+        for (size_t i = 0; i < size; i++) bytes[i] = (uint8_t)hf__rng_next(&rng);
+        play(bytes, size);
     }
 }
 
-/* Takes, promises, refunds and drains at random, the clock now and then behind. */
 static void at_most_burst_and_rate_in_any_time(void **state) {
     (void)state;
-    for (uint64_t seed = 0; seed < 600; seed++) {
-        hf_rate_tier tier[HF_RATE_TIERS_MAX];
-        struct hf__rate_words words;
-        rng = seed;
-        used = 0;
-        uint32_t count = (uint32_t)between(1, HF_RATE_TIERS_MAX);
-        uint32_t least = random_tiers(tier, &words, count);
-        int64_t now = between(0, 1) * 1000 * HF_SECOND, fresh;
-        for (int step = 0; step < 120; step++) {
-            now = hf__max(now + between(-5000, between(0, 9) == 0 ? 50 * MS : MS), 0);
-            if (used > 0 && between(0, 3) == 0) {
-                give_back(&words, between(0, 1) == 0 ? used - 1 : (size_t)between(0, (int64_t)used - 1), now);
-                continue;
-            }
-            if (between(0, 60) == 0) hf__rate_words_drain(&words, now + between(0, 5 * MS), now);
-            struct use *u = &uses[used];
-            bool first;
-            u->weight = (uint32_t)between(1, least);
-            fresh = between(0, 2) == 0 ? now + between(0, 30 * MS) : now;
-            if (hf__rate_words_take(&words, now, u->weight, fresh, u->taken, &u->at, &first)) {
-                assert_in_range(u->at, now, fresh);
-                used++;
-            } else {
-                assert_true(u->at > fresh);
-            }
-        }
-        for (uint32_t i = 0; i < count; i++) bound_holds(&tier[i]);
-    }
-    assert_true(refunds > 1000);
+    memset(&rate_model_seen, 0, sizeof rate_model_seen);
+    play_random(rate_model_play, 600, 700);
+    assert_true(rate_model_seen.granted > 10000 && rate_model_seen.refused > 5000 && rate_model_seen.given_back > 1000);
+}
+
+static void tiers_are_one_decision_in_any_interleaving(void **state) {
+    (void)state;
+    memset(&rate_model_seen, 0, sizeof rate_model_seen);
+    play_random(rate_model_interleave, 1500, 1500);
+    assert_true(rate_model_seen.granted > 20000 && rate_model_seen.deaths > 10000);
 }
 
 /* What was refused can be had at the instant named, and not a nanosecond earlier. */
@@ -153,96 +111,6 @@ static void changed_limits_keep_full_full_and_empty_empty(void **state) {
         hf__rate_words_set(&words, 0, hf__rate_rules(&slow), now);
         assert_int_equal(hf__rate_words_available(&words, now), 20);
     }
-}
-
-/* ---- several threads as a machine: one word at a time, in any order, and any of them may die ---- */
-
-#define ACTORS 4
-
-struct actor {
-    struct hf__tiers seen;
-    uint32_t at; /* next word to read; 100: decide */
-    uint32_t weight;
-    bool dead;
-};
-
-struct machine {
-    struct hf__tiers words;
-    uint64_t rules[2];
-    hf_rate_tier tier[2];
-    int64_t now;
-    struct actor actor[ACTORS];
-    uint64_t granted, dead;
-};
-
-/* One word: a load or an exchange. */
-static void actor_step(struct machine *m, struct actor *a) {
-    if (a->at == 0) {
-        a->seen.head = m->words.head;
-        a->at = 1;
-    } else if (a->at <= 2) {
-        a->seen.tier[a->at - 1] = m->words.tier[a->at - 1];
-        a->at++;
-    } else {
-        a->at = 0; /* whatever comes of it, read afresh next */
-        for (uint32_t i = 0; i < 2; i++) {
-            int state = hf__tiers_state(&a->seen, i);
-            if (state == 1) continue;
-            if (state == 0 && m->words.tier[i] == a->seen.tier[i]) {
-                m->words.tier[i] = hf__tiers_fold(&a->seen, m->rules, 2, i, m->now);
-            }
-            return;
-        }
-        uint64_t next;
-        int64_t taken[HF_RATE_TIERS_MAX], at;
-        bool ok = hf__tiers_take(&a->seen, m->rules, 2, m->now, a->weight, m->now, &next, taken, &at);
-        if (!ok || m->words.head != a->seen.head) return;
-        m->words.head = next;
-        assert_true(used < USES);
-        uses[used].at = m->now;
-        uses[used++].weight = a->weight;
-        m->granted += a->weight;
-    }
-}
-
-/* Used permits never exceed the bound of either tier, though actors read words of different ages, help each other, and
- * die between their exchange and the bringing up; and the limit never wedges. */
-static void tiers_are_one_decision_in_any_interleaving(void **state) {
-    (void)state;
-    uint64_t deaths = 0, granted = 0;
-    for (uint64_t seed = 0; seed < 1500; seed++) {
-        struct machine m;
-        memset(&m, 0, sizeof m);
-        rng = seed;
-        used = 0;
-        struct hf__rate_words made;
-        uint32_t least = random_tiers(m.tier, &made, 2);
-        for (uint32_t i = 0; i < 2; i++) m.rules[i] = made.rules[i];
-        m.now = HF_SECOND;
-        for (int i = 0; i < ACTORS; i++) m.actor[i].weight = (uint32_t)between(1, least);
-        for (int step = 0; step < 900 && used < 90; step++) {
-            if (between(0, 9) == 0) m.now += between(0, 2 * MS);
-            struct actor *a = &m.actor[between(0, ACTORS - 1)];
-            if (between(0, 400) == 0) {
-                memset(&a->seen, 0, sizeof a->seen); /* dies; another process takes its place */
-                a->at = 0;
-                deaths++;
-            }
-            actor_step(&m, a);
-        }
-        bound_holds(&m.tier[0]);
-        bound_holds(&m.tier[1]);
-        granted += m.granted;
-        /* No wedge: one actor alone brings up what the last has left, and then gets a permit as soon as both tiers have
-         * filled. */
-        uint64_t before = m.granted;
-        for (int i = 0; i < 2 * 12 * 4; i++) {
-            if (i % 48 == 0) m.now += 13 * 200 * MS;
-            actor_step(&m, &m.actor[0]);
-        }
-        assert_true(m.granted > before);
-    }
-    assert_true(deaths > 500 && granted > 20000);
 }
 
 static void foreign_bytes_neither_hang_nor_wedge(void **state) {
