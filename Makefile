@@ -76,7 +76,8 @@ policy += bulkhead_config bulkhead_info bulkhead_leases bulkhead_line bulkhead_p
 policy += concurrency_policy fault_policy keyed_table ratelimit_policy ratelimit_words switches throttle_policy
 policy += hedge_policy
 obs    := prometheus
-drive  := cancel clock describe run seed testing
+drive  := cancel clock describe run run_options seed testing
+drive  += pool pool_run pool_threads
 http   := classify client client_calls client_core client_exchange client_job client_lane client_redirect client_request \
           client_setup client_thread completions curl_door curl_options job_timers libcurl_ready multi_list resolver \
           response retry_after traceparent transfer

@@ -16,7 +16,7 @@ allowed() {
     shm)    echo 'base/ os/ shm/' ;;
     os)     echo 'base/ os/' ;;
     obs)    echo 'base/ obs/' ;;
-    drive)  echo 'base/ engine/result.h engine/trunk.h os/ drive/' ;;
+    drive)  echo 'base/ engine/result.h engine/trunk.h policy/config_check.h os/ drive/' ;;
     http)   echo 'base/ engine/result.h engine/pipeline.h os/ drive/ http/' ;;
     esac
 }

@@ -121,6 +121,15 @@ HF_API int hf_call_step(hf_call *call, hf_step *out_step, hf_time now);
  */
 HF_API int hf_call_report(hf_call *call, uint32_t attempt, hf_outcome outcome, hf_time now);
 
+/* hf_call_refuse says that the driver had no room for the attempt that a START ordered: nothing was started, and it
+ * is as if a policy inside all others had turned the call back (HF_REASON_POOL_FULL). Also for an attempt that is
+ * told to stop while it still waits for its turn.
+ *
+ * Errors:   HF_E_STATE when `attempt` is not running.
+ * Threads:  owner only; never blocks.
+ */
+HF_API int hf_call_refuse(hf_call *call, uint32_t attempt, hf_time now);
+
 /* hf_call_would_end asks whether reporting `outcome` for the running `attempt` would end the call with
  * this very outcome: false when a retry would run again, a fallback would take its place, or another
  * attempt may still bring a better one. Changes nothing; a shared budget or another thread may still decide otherwise by the time of the report, and so may

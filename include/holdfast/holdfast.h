@@ -19,6 +19,7 @@
 #include <holdfast/fault.h>
 #include <holdfast/hedge.h>
 #include <holdfast/pipeline.h>
+#include <holdfast/pool.h>
 #include <holdfast/ratelimit.h>
 #include <holdfast/region.h>
 #include <holdfast/result.h>

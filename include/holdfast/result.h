@@ -39,6 +39,7 @@ typedef enum hf_reason {
     HF_REASON_SHED = 16,                /* rejected: gave up its place in a queue to a more important call */
     HF_REASON_INJECTED = 17,            /* a fault was injected on purpose: the attempt was not made */
     HF_REASON_RECOVERING = 18,          /* rejected: breaker recovering, its share of calls is admitted */
+    HF_REASON_POOL_FULL = 19,           /* rejected: no thread and no place in the queue of a pool */
     HF_REASON_NOT_BEFORE = 20           /* rejected: the dependency asked not to be called yet */
 } hf_reason;
 

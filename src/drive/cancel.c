@@ -50,6 +50,11 @@ void hf_cancel_raise(hf_cancel *cancel) {
     HF_MUST(pthread_mutex_unlock(&cancel->mutex) == 0);
 }
 
+void hf__cancel_reset(hf_cancel *cancel) {
+    HF_MUST(cancel->locked.first == NULL);
+    atomic_store_explicit(&cancel->raised, false, memory_order_release);
+}
+
 bool hf_cancel_raised(const hf_cancel *cancel) {
     return cancel != NULL && atomic_load_explicit(&cancel->raised, memory_order_acquire);
 }

@@ -20,4 +20,7 @@ HF_API void hf__cancel_watch_add(hf_cancel *cancel, struct hf__cancel_watch *wat
 /* After it returned, `wake` does not run and will not run. */
 HF_API void hf__cancel_watch_remove(hf_cancel *cancel, struct hf__cancel_watch *watch);
 
+/* A token that nobody uses any more is as new. */
+void hf__cancel_reset(hf_cancel *cancel);
+
 #endif

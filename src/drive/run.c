@@ -4,15 +4,13 @@
 #include "base/num.h"
 #include "drive/cancel.h"
 #include "drive/clock.h"
-#include "drive/seed.h"
+#include "drive/run_options.h"
 #include "engine/result.h"
 #include "engine/trunk.h"
 #include "os/shard.h"
 #include "os/waiter.h"
 
 #include <holdfast/call.h>
-
-#include <string.h>
 
 /* The blocking driver: a loop around the engine on the calling thread. The waiter takes what it needs from
  * the system with the first real wait only, so a call that needs none costs no system call. */
@@ -23,16 +21,6 @@ struct runner {
     hf_run_options options; /* clock and seed resolved */
     struct hf__waiter waiter;
 };
-
-void hf_run_options_init(hf_run_options *options) {
-    memset(options, 0, sizeof *options);
-    options->struct_size = (uint32_t)sizeof *options;
-    options->priority = HF_PRIORITY_NORMAL;
-    options->deadline_at = HF_NEVER;
-    options->timeout_ns = HF_NEVER;
-    options->seed = HF_SEED_AUTO;
-    options->weight = 1;
-}
 
 static hf_time now_of(const struct runner *runner) { return runner->options.clock->now(runner->options.clock); }
 
@@ -144,19 +132,6 @@ static int run_trunk(struct runner *runner, struct hf__trunk *trunk, bool timed,
 
 /* ---- the call ---- */
 
-/* Fills in what the caller left to us; false for options of an unknown size. */
-static bool resolve(hf_run_options *out, const hf_run_options *given) {
-    hf_run_options_init(out);
-    if (given != NULL) {
-        if (given->struct_size == 0 || given->struct_size > sizeof *out) return false;
-        memcpy(out, given, given->struct_size);
-    }
-    if (out->priority >= HF_PRIORITIES || out->weight > HF_WEIGHT_MAX) return false;
-    out->clock = hf__clock_or_default(out->clock);
-    if (out->seed == HF_SEED_AUTO) out->seed = hf__seed_next();
-    return true;
-}
-
 static int refuse(int code, hf_result *out_result) {
     if (out_result != NULL) hf__result_init(out_result, code);
     return code;
@@ -169,26 +144,17 @@ int hf_run(hf_pipeline *pipeline, hf_operation *operation, void *arg, const hf_r
     runner.operation = operation;
     runner.arg = arg;
     hf__waiter_init(&runner.waiter);
-    if (pipeline == NULL || operation == NULL || !resolve(&runner.options, options)) {
+    if (pipeline == NULL || operation == NULL || !hf__run_options_resolve(&runner.options, options)) {
         return refuse(HF_E_INVALID, out_result);
     }
     if (pipeline->needs & HF_NEEDS_OVERLAP) return refuse(HF_E_UNSUPPORTED, out_result);
     const hf_run_options *o = &runner.options;
-    hf_call_options call_options = {
-        .struct_size = (uint32_t)sizeof call_options,
-        .priority = o->priority,
-        .deadline_at = o->deadline_at,
-        .seed = o->seed,
-        .wake = hf__waiter_wake,
-        .wake_arg = &runner.waiter,
-        .tag = o->tag,
-        .key = o->key,
-        .weight = o->weight,
-    };
     hf_time now = HF__NO_TIME;
     bool timed = out_result != NULL, limited = o->timeout_ns != HF_NEVER || o->deadline_at != HF_NEVER;
     if (timed || limited || pipeline->down_needs_now) now = now_of(&runner);
-    if (limited) call_options.deadline_at = hf__min(o->deadline_at, hf__add(now, hf__max(o->timeout_ns, 0)));
+    hf_call_options call_options = hf__run_options_to_call(o, now);
+    call_options.wake = hf__waiter_wake;
+    call_options.wake_arg = &runner.waiter;
     if (hf_cancel_raised(o->cancel) || call_options.deadline_at <= now) {
         (void)hf_call_begin(&runner.call, pipeline, &call_options, now);
     } else {

@@ -76,7 +76,7 @@ struct hf_x hf__branch_x(struct hf__call *c, struct hf__branch *b, uint32_t leve
         .rejected = b->rejected,
         .may_rerun = goes_on && !c->ended,
         .may_run = goes_on && c->ended != HF_REASON_CANCELLED && !cancel_requested(c),
-        .may_fork = goes_on && !c->ended && !is_forked(c) && c->committed == 0 && !cancel_requested(c) &&
+        .may_fork = goes_on && !c->ended && !is_forked(c) && !c->committed && !cancel_requested(c) &&
                     !(c->options & HF_CALL_ONCE),
         .branch = b->origin,
         .rng = &c->rng,
@@ -95,6 +95,14 @@ static void rise_without_attempt(struct hf__call *c, struct hf__branch *b, int32
     b->rejected = true;
     hf__branch_reason(b, reason, level);
     b->phase = HF__RISE;
+}
+
+void hf__branch_turn_back(struct hf__call *c, struct hf__branch *b) {
+    if (b->lost) rise_without_attempt(c, b, HF_REASON_NONE, HF__NO_LEVEL);
+    else if (c->ended) rise_without_attempt(c, b, c->ended, HF__NO_LEVEL);
+    else if (b->cut_level != HF__NO_LEVEL) rise_without_attempt(c, b, b->cut_reason, b->cut_level);
+    else rise_without_attempt(c, b, HF_REASON_POOL_FULL, HF__NO_LEVEL);
+    b->retry_at = HF_NEVER;
 }
 
 /* What runs is told to stop and must be reported first; otherwise the way out begins at once. */
@@ -301,6 +309,10 @@ static int settle_policy(struct hf__call *c, struct hf__branch *b, uint32_t leve
     hf_policy *policy = c->pipeline->policies[level];
     struct hf_frame *frame = hf__branch_frame(c, b, level);
     frame->at = HF_NEVER;
+    if ((policy->traits & HF__HOLDS) && c->keeper != NULL) {
+        bool inside_hedge = level > c->pipeline->hedge_level;
+        if (c->keeper->keep(c->keeper, policy, frame, level, inside_hedge, b->origin)) return HF__PASS;
+    }
     int verdict = policy->ops->settle == NULL ? HF__PASS : policy->ops->settle(policy, frame, x);
     b->outcome = x->outcome;
     c->flags |= x->flags;

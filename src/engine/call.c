@@ -35,7 +35,7 @@ int hf_call_commit(hf_call *call, uint32_t attempt) {
     struct hf__call *c = inside(call);
     struct hf__branch *b = c->magic == HF__CALL_MAGIC ? hf__call_running(c, attempt) : NULL;
     if (b == NULL || b->lost || b->in_fallback) return HF_E_STATE;
-    c->committed = attempt;
+    c->committed = true;
     if (c->branches == 2) hf__branch_lose(c, &c->branch[b == &c->branch[0]]);
     return 0;
 }
@@ -98,7 +98,9 @@ void hf__call_open(struct hf__call *c, hf_pipeline *pipeline, const hf_call_opti
     c->pipeline = pipeline;
     c->now = now;
     c->deadline_at = options->deadline_at;
-    c->flags = c->serial = c->attempts = c->reported = c->committed = 0;
+    c->flags = c->serial = c->attempts = c->reported = 0;
+    c->committed = false;
+    c->keeper = NULL;
     c->ended = HF_REASON_NONE;
     c->fork_level = HF__NO_LEVEL;
     c->branches = 1;

@@ -73,16 +73,17 @@ struct hf__call {
     hf_time deadline_at; /* the caller's */
     uint64_t rng;
     struct hf__caller caller;
-    uint32_t flags;     /* HF_RESULT_* */
-    uint32_t serial;    /* number of the latest START or RUN */
-    uint32_t attempts;  /* STARTs */
-    uint32_t reported;  /* of these, reported */
-    uint32_t committed; /* the attempt whose result the caller has begun to receive, 0: none */
-    int16_t ended;      /* HF_REASON_DEADLINE or _CANCELLED once the whole call is over */
-    uint8_t fork_level; /* of the hedge, while there are two branches */
-    uint8_t branches;   /* 1 or 2 */
-    uint8_t options;    /* HF_CALL_* */
-    hf_outcome last;    /* last reported by an attempt that had not lost */
+    const struct hf__keeper *keeper; /* NULL: attempts end when they are reported */
+    uint32_t flags;                  /* HF_RESULT_* */
+    uint32_t serial;                 /* number of the latest START or RUN */
+    uint32_t attempts;               /* STARTs */
+    uint32_t reported;               /* of these, reported */
+    int16_t ended;                   /* HF_REASON_DEADLINE or _CANCELLED once the whole call is over */
+    uint8_t fork_level;              /* of the hedge, while there are two branches */
+    uint8_t branches;                /* 1 or 2 */
+    uint8_t options;                 /* HF_CALL_* */
+    bool committed;                  /* the caller has begun to receive an attempt's result */
+    hf_outcome last;                 /* last reported by an attempt that had not lost */
     struct hf__branch branch[2];
     struct hf__records records;
     struct hf_frame frame[HF__FRAMES];
@@ -104,6 +105,9 @@ void hf__call_take_due(struct hf__call *c, bool may_fork);
 
 /* Something ends what is inside `level` of the branch (HF__NO_LEVEL: the whole call). */
 void hf__branch_interrupt(struct hf__call *c, struct hf__branch *b, uint8_t level, int32_t reason);
+
+/* What was to run never started: the driver turned it back, or an interruption was first. */
+void hf__branch_turn_back(struct hf__call *c, struct hf__branch *b);
 
 /* The branch is told to stop, for the other one has won. */
 void hf__branch_lose(struct hf__call *c, struct hf__branch *b);

@@ -55,8 +55,9 @@ enum hf__verdict { HF__PASS = 0, HF__TURN, HF__PARK, HF__RERUN, HF__RUN, HF__NEE
 #define HF__SETTLES_TIMELESS 0x2u /* so does settle_ok */
 #define HF__FORKS 0x4u            /* may say FORK; one in a pipeline */
 #define HF__STANDS_IN \
-    0x8u /* a call parked here is an attempt under way, begun at the instant in word[0] of its
+    0x8u                /* a call parked here is an attempt under way, begun at the instant in word[0] of its
                                      frame: what interrupts it makes a failure of it, and no rejection */
+#define HF__HOLDS 0x10u /* an admission holds something until the work has really ended */
 
 /* The part of a call that belongs to one policy. Zeroed before each admit, except when a parked call is
  * asked again; a RERUN keeps the frame of the policy that asked for it. */
@@ -74,6 +75,15 @@ struct hf__caller {
     const char *key; /* whom it is for, where limits are kept by key; never NULL */
     uint32_t priority;
     uint32_t weight; /* permits of a rate limit */
+};
+
+/* A driver that goes on while an attempt still works, for it cannot stop it: it keeps what is held for that
+ * attempt. `keep` is asked instead of the settle of a policy that HOLDS; when it says true it has copied the frame,
+ * and will settle it with hf__settle_kept when the work has ended. `inside_hedge`: only attempts of `branch` ran
+ * under this admission. */
+struct hf__keeper {
+    bool (*keep)(const struct hf__keeper *keeper, hf_policy *policy, const struct hf_frame *frame, uint32_t level,
+                 bool inside_hedge, uint32_t branch);
 };
 
 /* What the engine and a policy tell each other. */
@@ -164,6 +174,9 @@ static inline uint32_t hf__policy_mode(const hf_policy *policy) {
     if (mode == HF__GROUPED) mode = atomic_load_explicit(&policy->group->mode, memory_order_relaxed);
     return mode & ~HF__GROUPED;
 }
+
+/* Settles a frame that was kept. */
+void hf__settle_kept(hf_policy *policy, struct hf_frame *frame, hf_outcome outcome, int32_t reason, hf_time now);
 
 /* As settle_ok: a plain success says nothing to this policy. Never called. */
 int hf__nothing_on_success(hf_policy *policy, struct hf_frame *frame, struct hf_x *x);

@@ -88,6 +88,19 @@ int hf_call_report(hf_call *call, uint32_t attempt, hf_outcome outcome, hf_time 
     return rc;
 }
 
+int hf_call_refuse(hf_call *call, uint32_t attempt, hf_time now) {
+    struct hf__call *c = (struct hf__call *)(void *)call;
+    struct hf__branch *b = c->magic == HF__CALL_MAGIC ? hf__call_running(c, attempt) : NULL;
+    if (b == NULL || b->in_fallback) return HF_E_STATE;
+    c->now = hf__max(c->now, now);
+    hf__call_take_cancel(c);
+    hf__call_take_due(c, false);
+    if (b->number == c->attempts) c->attempts--;
+    b->starts--;
+    hf__branch_turn_back(c, b);
+    return 0;
+}
+
 /* Would the policy at `level` keep the outcome of the branch from the caller? The hedge knows of the other
  * branch while that is under way. */
 static bool keeps(struct hf__call *c, struct hf__branch *b, uint32_t level) {

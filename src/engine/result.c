@@ -69,6 +69,7 @@ const char *hf_reason_text(hf_reason reason) {
     case HF_REASON_QUEUE_TIMEOUT: return "waited too long for a free slot";
     case HF_REASON_NOT_BEFORE: return "the dependency asked not to be called yet";
     case HF_REASON_SHED: return "shed for a more important call";
+    case HF_REASON_POOL_FULL: return "no thread free and the queue full";
     case HF_REASON_RECOVERING: return "circuit breaker recovering, the share of calls it admits is taken";
     case HF_REASON_HINT_TOO_LONG: return "the dependency asked to wait longer than allowed";
     }
@@ -98,6 +99,7 @@ int hf__call_status(const struct hf__call *c) {
     case HF_REASON_CONCURRENCY:
     case HF_REASON_QUEUE_TIMEOUT:
     case HF_REASON_NOT_BEFORE:
+    case HF_REASON_POOL_FULL:
     case HF_REASON_SHED: return HF_E_REJECTED;
     case HF_REASON_NONE:
     case HF_REASON_INJECTED:

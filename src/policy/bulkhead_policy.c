@@ -256,7 +256,7 @@ static uint32_t narrow_wait(int64_t max_wait_ms) {
 }
 
 static void begin(hf_bulkhead *b, const hf_bulkhead_config *c) {
-    b->base.traits = HF__ADMITS_TIMELESS | HF__SETTLES_TIMELESS;
+    b->base.traits = HF__ADMITS_TIMELESS | HF__SETTLES_TIMELESS | HF__HOLDS;
     atomic_init(&b->word, hf__bulkhead_word(c->max_concurrent));
     b->max_waiting = c->max_waiting;
     atomic_init(&b->wait_ms, narrow_wait(c->max_wait_ms));

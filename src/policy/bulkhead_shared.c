@@ -63,6 +63,6 @@ int hf__bulkhead_house(hf_bulkhead *bulkhead, const hf_bulkhead_config *config, 
     leases->capacity = config->max_concurrent;
     leases->lease_ns = hf__ms_to_ns(config->slot_lease_ms);
     bulkhead->base.ops = &shared_ops;
-    bulkhead->base.traits = 0; /* leases are given at an instant */
+    bulkhead->base.traits = HF__HOLDS; /* leases are given at an instant */
     return 0;
 }

@@ -247,6 +247,7 @@ int hf_concurrency_new(hf_concurrency **out_limit, const char *name, const hf_co
         return rc;
     }
     fill(made, &chosen);
+    ((hf_concurrency *)made)->base.traits = HF__HOLDS;
     *out_limit = made;
     return 0;
 }

@@ -70,6 +70,20 @@ static int make_fallback_value(void **out, hf_error *error) {
     return rc;
 }
 
+/* Without threads, whose stacks and whose time of death are the system's. */
+static int make_pool(void **out, hf_error *error) {
+    hf_pool_config config;
+    hf_pool_config_init(&config);
+    config.core_threads = 0;
+    config.queue = 2;
+    config.max_threads = 2;
+    hf_pool *made = *out;
+    int rc = hf_pool_new(&made, "name", &config, error);
+    *out = made;
+    return rc;
+}
+static void free_pool(void *made) { hf_pool_free(made); }
+
 static int make_rate_limit_of(uint32_t keys, void **out, hf_error *error) {
     hf_rate_limit_config config;
     hf_rate_limit_config_init(&config);
@@ -125,6 +139,7 @@ static const struct constructor {
     {"hf_not_before_new", make_not_before, free_not_before, false},
     {"hf_pipeline_new", make_pipeline, free_pipeline, false},
     {"hf_pipeline_standard", make_standard, free_pipeline, false},
+    {"hf_pool_new", make_pool, free_pool, false},
     {"hf_rate_limit_new", make_rate_limit, free_rate_limit, false},
     {"hf_rate_limit_new", make_keyed_rate_limit, free_rate_limit, false},
     {"hf_region_new", make_region, free_region, false},
