@@ -92,7 +92,7 @@ mockd_objs := $(mockd:%=$B/tools/mockd/%.o)
 
 # Tests: each tests/AREA/NAME_test.c is a program. Those in http/, mockd/ and examples/ talk to mockd.
 tests := $(patsubst tests/%.c,%,$(wildcard tests/*/*_test.c))
-# The thread sanitizer allocates before anything of ours can stand in for malloc.
+# The thread sanitizer allocates before anything of ours can stand in for malloc; the simulations have one thread.
 tests := $(if $(filter tsan,$(VARIANT)),$(filter-out %alloc_test %sim_test,$(tests)),$(tests))
 support := $(patsubst %.c,$B/%.o,$(wildcard tests/support/*.c))
 fuzzers := $(patsubst fuzz/%.c,%,$(wildcard fuzz/*_fuzz.c))

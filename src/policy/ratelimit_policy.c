@@ -147,7 +147,7 @@ int hf_rate_limit_take(hf_rate_limit *limit, hf_rate_ticket *out_ticket, const c
     if (weight > HF_WEIGHT_MAX) return HF_E_INVALID;
     *out_ticket = (hf_rate_ticket){.at = now, .weight = weight};
     if (weight == 0) return 0;
-    hf_time until = hf__add(now, hf__min(hf__max(max_wait_ns, 0), hf__ms_to_ns(HF__DAY_MS)));
+    hf_time until = hf__add(now, hf__min(hf__max(max_wait_ns, 0), HF__DAY_MS * HF_MILLISECOND));
     return take(limit, key_or_none(key), weight, until, now, out_ticket->opaque, &out_ticket->at) ? 0 : HF_E_REJECTED;
 }
 

@@ -194,6 +194,21 @@ static void a_throttled_answer_drains(void **state) {
     refused(0, NULL, 1, 86400 * HF_SECOND);
 }
 
+static void a_throttled_key_drains_alone(void **state) {
+    (void)state;
+    hf_rate_limit_config c = rate(100, 50, 1000);
+    c.max_keys = 2;
+    build(&c, NULL);
+    admitted(0, "b", 1);
+    assert_int_equal(begin(0, "a", 1, HF_NEVER), HF_STEP_START);
+    finish(hf_throttled(429, 3 * HF_SECOND));
+    refused(0, "a", 1, 3 * HF_SECOND);
+    admitted(0, "b", 49);
+    hf_rate_limit_drain(limit, "c", HF_SECOND, 0); /* also makes room */
+    assert_int_equal(hf_rate_limit_evictions(limit), 1);
+    refused(0, "c", 1, HF_SECOND);
+}
+
 static void limits_change_while_calls_go_on(void **state) {
     (void)state;
     for (uint32_t keys = 0; keys <= 4; keys += 4) {
@@ -398,6 +413,7 @@ int main(void) {
         TEST(who_leaves_gives_the_permit_back),
         TEST(what_is_turned_back_further_in_costs_nothing),
         TEST(a_throttled_answer_drains),
+        TEST(a_throttled_key_drains_alone),
         TEST(limits_change_while_calls_go_on),
         TEST(instances_with_a_phase_do_not_call_in_step),
         TEST(bad_configurations_are_sentences),

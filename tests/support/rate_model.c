@@ -24,7 +24,10 @@ struct model {
     struct bytes in;
     hf_rate_tier tier[HF_RATE_TIERS_MAX];
     struct hf__rate_words words;
-    uint32_t least; /* burst of all tiers */
+    uint64_t rules[HF_RATE_TIERS_MAX]; /* the same as in words */
+    bool keyed;                        /* the instants are the numbers of a key and no words */
+    int64_t tat[HF_RATE_TIERS_MAX];    /* then */
+    uint32_t least;                    /* burst of all tiers */
     struct use uses[USES];
     size_t used;
     int64_t now;
@@ -43,7 +46,7 @@ static void make(struct model *m, const void *data, size_t size, uint32_t count)
                                     .burst = (uint32_t)between(m, 1, 12),
                                     .period_ms = between(m, 1, i == 0 ? 5 : 200)};
         if (m->tier[i].burst < m->least) m->least = m->tier[i].burst;
-        m->words.rules[i] = hf__rate_rules(&m->tier[i]);
+        m->words.rules[i] = m->rules[i] = hf__rate_rules(&m->tier[i]);
     }
     m->now = between(m, 0, 1) * 1000 * HF_SECOND;
 }
@@ -66,26 +69,44 @@ static void bound_holds(const struct model *m) {
 
 /* ---- whole operations ---- */
 
+static bool take_of(struct model *m, struct use *u, int64_t now, int64_t until) {
+    bool first;
+    if (!m->keyed) return hf__rate_words_take(&m->words, now, u->weight, until, u->taken, &u->at, &first);
+    if (!hf__rate_take(m->tat, m->rules, m->words.count, now, u->weight, until, u->taken, &u->at)) return false;
+    memcpy(m->tat, u->taken, sizeof m->tat);
+    return true;
+}
+
+static bool give_back_of(struct model *m, const struct use *u) {
+    if (!m->keyed) return hf__rate_words_refund(&m->words, m->now, u->weight, u->taken);
+    int64_t before[HF_RATE_TIERS_MAX] = {0};
+    if (!hf__rate_refund(m->tat, m->rules, m->words.count, u->weight, u->taken, before)) return false;
+    memcpy(m->tat, before, sizeof m->tat);
+    return true;
+}
+
+static void drain(struct model *m, int64_t until) {
+    if (m->keyed) m->tat[0] = hf__rate_drain(m->tat[0], m->rules[0], until, m->now);
+    else hf__rate_words_drain(&m->words, until, m->now);
+}
+
 /* Refused until `at`: then it would be granted, and not a nanosecond earlier. */
 static void refusal_is_exact(const struct model *m, const struct use *refused, int64_t until) {
+    static struct model copy;
     STEPPER_MUST(refused->at > until);
-    struct hf__rate_words copy;
+    copy = *m;
     struct use again = *refused;
-    bool first;
-    memcpy(&copy, &m->words, sizeof copy);
     int64_t early = refused->at - 1;
-    STEPPER_MUST(early < m->now ||
-                 !hf__rate_words_take(&copy, early, again.weight, early, again.taken, &again.at, &first));
-    STEPPER_MUST(hf__rate_words_take(&copy, refused->at, again.weight, refused->at, again.taken, &again.at, &first));
-    STEPPER_MUST(again.at == refused->at);
+    STEPPER_MUST(early < m->now || !take_of(&copy, &again, early, early));
+    STEPPER_MUST(take_of(&copy, &again, refused->at, refused->at) && again.at == refused->at);
 }
 
 static void take(struct model *m) {
     struct use *u = &m->uses[m->used];
+    memset(u, 0, sizeof *u);
     u->weight = (uint32_t)between(m, 1, m->least);
     int64_t until = between(m, 0, 2) == 0 ? m->now + between(m, 0, 30000) * HF_MICROSECOND : m->now;
-    bool first;
-    if (hf__rate_words_take(&m->words, m->now, u->weight, until, u->taken, &u->at, &first)) {
+    if (take_of(m, u, m->now, until)) {
         STEPPER_MUST(u->at >= m->now && u->at <= until);
         m->used++;
         rate_model_seen.granted++;
@@ -97,7 +118,7 @@ static void take(struct model *m) {
 
 static void give_back(struct model *m) {
     size_t i = between(m, 0, 1) == 0 ? m->used - 1 : (size_t)between(m, 0, (int64_t)m->used - 1);
-    if (!hf__rate_words_refund(&m->words, m->now, m->uses[i].weight, m->uses[i].taken)) return;
+    if (!give_back_of(m, &m->uses[i])) return;
     m->uses[i] = m->uses[--m->used];
     rate_model_seen.given_back++;
 }
@@ -105,11 +126,12 @@ static void give_back(struct model *m) {
 void rate_model_play(const void *data, size_t size) {
     struct model m;
     make(&m, data, size, 0);
+    m.keyed = between(&m, 0, 1) == 1;
     while (m.in.left > 0 && m.used < USES) {
         int64_t step = between(&m, -5, between(&m, 0, 9) == 0 ? 50000 : 1000) * HF_MICROSECOND;
         m.now = hf__max(m.now + step, 0);
         if (m.used > 0 && between(&m, 0, 3) == 0) give_back(&m);
-        else if (between(&m, 0, 60) == 0) hf__rate_words_drain(&m.words, m.now + between(&m, 0, 5) * MS, m.now);
+        else if (between(&m, 0, 60) == 0) drain(&m, m.now + between(&m, 0, 5) * MS);
         else take(&m);
     }
     bound_holds(&m);
@@ -125,7 +147,7 @@ struct actor {
 
 /* One word: a load or an exchange. True when a decision went through. */
 static bool actor_step(struct model *m, struct hf__tiers *words, struct actor *a) {
-    uint64_t rules[2] = {m->words.rules[0], m->words.rules[1]}, next;
+    uint64_t next;
     if (a->reads == 0) a->seen.head = words->head;
     else if (a->reads <= 2) a->seen.tier[a->reads - 1] = words->tier[a->reads - 1];
     if (a->reads++ <= 2) return false;
@@ -134,12 +156,12 @@ static bool actor_step(struct model *m, struct hf__tiers *words, struct actor *a
         int state = hf__tiers_state(&a->seen, i);
         if (state == 1) continue;
         if (state == 0 && words->tier[i] == a->seen.tier[i]) {
-            words->tier[i] = hf__tiers_fold(&a->seen, rules, 2, i, m->now);
+            words->tier[i] = hf__tiers_fold(&a->seen, m->rules, 2, i, m->now);
         }
         return false;
     }
     struct use *u = &m->uses[m->used];
-    bool ok = hf__tiers_take(&a->seen, rules, 2, m->now, a->weight, m->now, &next, u->taken, &u->at);
+    bool ok = hf__tiers_take(&a->seen, m->rules, 2, m->now, a->weight, m->now, &next, u->taken, &u->at);
     if (!ok || words->head != a->seen.head) return false;
     words->head = next;
     u->weight = a->weight;

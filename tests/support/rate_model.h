@@ -8,7 +8,7 @@
 /* Plays what the bytes say on a rate limit of one to four tiers, and aborts where more is used than the bound: in any
  * time T at most burst + T / interval of every tier, over every pair of uses. */
 
-/* Whole operations, through policy/ratelimit_words.c: takes with weights and waits, giving back, draining, by clocks that
+/* Whole operations, through policy/ratelimit_words.c or as a key does them: takes with weights and waits, giving back, draining, by clocks that
  * are now and then behind; a refusal must name the first instant at which it would be granted. */
 void rate_model_play(const void *data, size_t size);
 
