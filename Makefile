@@ -131,6 +131,7 @@ help:
 ## make check-headers       every public header alone, as C11 and as C++11
 ## make check-abi           exported functions: headers, version maps and libraries agree
 ## make check-docs          comments of exported functions, examples in headers and documents, version
+## make http-docs           write the tables of docs/http.md from the code; check-http-docs (part of test) compares
 ## make check-all           test in the release, asan and tsan variants
 ## make fuzz                run the fuzz targets (clang, FUZZ_SECONDS=20 each)
 ## make fuzz-mutants        plant bugs one at a time: the fuzz targets must find each within 60 s
@@ -152,7 +153,7 @@ $B/src/http/%.o: local_cflags = $(curl_cflags)
 $B/tools/mockd/%.o: local_cflags = $(mockd_cflags) -D_GNU_SOURCE -DMOCKD_VERSION='"$(version)"'
 $B/tests/%.o: local_cflags = $(curl_cflags) -Itests -I$B/tests -DHF_MOCKD_PATH='"$B/mockd"' -DHF_BUILD_DIR='"$B"'
 $B/examples/%.o: local_cflags = $(curl_cflags) $(uv_cflags) -Itests
-$B/bench/http_%.o: local_cflags = $(curl_cflags) -D_GNU_SOURCE
+$B/bench/http_%.o: local_cflags = $(curl_cflags) -Itests -D_GNU_SOURCE
 $B/fuzz/%.o: local_cflags = $(curl_cflags) -Ifuzz -Itests -Itools
 
 $B/%.o: %.c $B/.flags
@@ -226,6 +227,16 @@ fuzz_libs = $(curl_libs) $(mockd_libs) -lm
 
 .PHONY: build-all test examples demo check-demo-fails check-layers check-abi check-headers check-docs check-all check-model kill-test
 build-all: all $(test_bins) $(replay_bins)
+# The tables of docs/http.md are the code's.
+$B/tools/http_table.o: local_cflags = $(curl_cflags)
+$B/tools/http_table: $B/tools/http_table.o $B/libholdfast-curl.a $B/libholdfast.a
+	$(Q)$(link_all) $(curl_libs)
+.PHONY: http-docs check-http-docs
+http-docs: $B/tools/http_table
+	@sh tools/http_docs.sh write $<
+check-http-docs: $B/tools/http_table
+	@sh tools/http_docs.sh check $<
+test: check-http-docs
 test: check-layers check-headers check-docs check-abi $(test_bins) $(example_bins) $(replay_bins) $B/mockd
 	@sh tools/run_tests.sh $B $(tests:%=tests/%) $(fuzzers:%=fuzz/%)
 
@@ -234,7 +245,7 @@ examples: $(example_bins)
 # The experiments of docs/overload.md: its tables and charts, made anew.
 sim_bin := $B/tests/sim/sim
 $(sim_bin): $B/tests/sim/sim_main.o $(sim) $B/libholdfast.a
-	$(Q)$(CC) $(ldflags) -o $@ $^ $(sodium_libs) -lm
+	$(Q)$(CC) $(ldflags) -o $@ $^ -lm
 .PHONY: sim
 sim: $(sim_bin)
 	$(sim_bin) docs/img >$B/tests/sim/tables.md
@@ -245,7 +256,7 @@ demo: $(demo_bin) $B/mockd
 # Through the shared library, as a program would use it.
 $(bench_bin): $(bench:%=$B/bench/%.o) $B/libholdfast.so.$(abi)
 	$(Q)$(CC) $(ldflags) -o $@ $(filter %.o,$^) -L$B -lholdfast -Wl,-rpath,'$$ORIGIN/..'
-$(http_bench_bin): $(http_bench:%=$B/bench/%.o) $B/libholdfast-curl.so.$(abi)
+$(http_bench_bin): $(http_bench:%=$B/bench/%.o) $B/tests/support/real_server.o $B/libholdfast-curl.so.$(abi)
 	$(Q)$(CC) $(ldflags) -o $@ $(filter %.o,$^) -L$B -lholdfast-curl -lholdfast -Wl,-rpath,'$$ORIGIN/..' $(curl_libs)
 .PHONY: bench bench-keep bench-http
 bench-http: $(http_bench_bin)

@@ -7,20 +7,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
-
-/* ---- the server (http_server.c) ---- */
-
-struct bench_server {
-    pid_t pid;
-    int port;
-    char url[64];
-    char directory[64];
-};
-
-/* Starts an nginx of its own with one worker; false, with a message, when there is none. */
-bool bench_server_start(struct bench_server *server);
-void bench_server_stop(struct bench_server *server);
 
 /* ---- the ways to make the same GET (http_forms.c) ---- */
 

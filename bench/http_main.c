@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "http_bench.h"
 
+#include "support/real_server.h"
+
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,8 +106,8 @@ int main(int argc, char **argv) {
         else return fprintf(stderr, "bench-http: unknown argument %s\n", argv[i]), 2;
     }
     if (rounds < 1 || rounds > ROUNDS_MAX || seconds <= 0) return fprintf(stderr, "bench-http: bad number\n"), 2;
-    struct bench_server server;
-    if (!bench_server_start(&server)) return 2;
+    struct real_server server;
+    if (!real_nginx_start(&server, false)) return 2;
     for (int round = 0; round < rounds; round++) {
         for (int f = 0; f < FORMS; f++) measure((enum form)f, server.url, seconds, round);
     }
@@ -113,7 +116,7 @@ int main(int argc, char **argv) {
         if (figures[f].instructions < 0) fprintf(stderr, "no instructions counted: is there valgrind?\n");
     }
     print(rounds);
-    bench_server_stop(&server);
+    real_server_stop(&server, SIGTERM);
     if (missed > 0) printf("\n%d MISSED\n", missed);
     return missed > 0;
 }

@@ -57,6 +57,14 @@ void client_bench_open(struct client_bench *b, const char *base_url) {
     open_client(b, base_url);
 }
 
+void client_bench_open_tls(struct client_bench *b, const char *scenario, const char *certificate, bool trust) {
+    close_client(b);
+    door_bench_open(&b->door);
+    assert_true(mockd_start_tls(&b->door.mockd, HF_MOCKD_PATH, scenario, certificate));
+    b->config.ca_file = trust ? b->door.mockd.ca_file : NULL;
+    open_client(b, b->door.mockd.url);
+}
+
 void client_bench_open_nobody(struct client_bench *b) {
     close_client(b);
     door_bench_nobody(&b->door);

@@ -26,6 +26,9 @@ void client_bench_serve(struct client_bench *bench, const char *scenario);
 /* A client to a base URL, with fresh policies and no server. */
 void client_bench_open(struct client_bench *bench, const char *base_url);
 
+/* A client to a mockd with this certificate (mockd_start_tls), whose authority it trusts or not. */
+void client_bench_open_tls(struct client_bench *bench, const char *scenario, const char *certificate, bool trust);
+
 /* A client to a port where nobody listens. */
 void client_bench_open_nobody(struct client_bench *bench);
 
