@@ -37,6 +37,15 @@ enum bench_id {
     RUN_CONSECUTIVE_2T,
     RUN_FAILING_2T,
     RUN_OPEN,
+    RUN_TIME,
+    RUN_SLOW,
+    ALONE_NOTHING,
+    ALONE_CALLS,
+    ALONE_TIME,
+    ALONE_TIME_2T,
+    ALONE_SLOW,
+    ALONE_SLOW_2T,
+    ALONE_OPENED,
     RUN_BULKHEAD,
     RUN_RETRY,
     RUN_RETRIED,
@@ -68,6 +77,12 @@ void bench_teardown(void);
 void bench_six_once(void);
 void bench_run_on(hf_pipeline *pipeline, uint64_t n);
 
+/* Breakers alone, without a pipeline (alone.c); and those with a window of time, or a slow threshold, in one. */
+void bench_alone_setup(void);
+void bench_alone_teardown(void);
+hf_pipeline *bench_alone_pipeline(const char *name, bool slow);
+bench_loop bench_alone_nothing, bench_alone_calls, bench_alone_time, bench_alone_slow, bench_alone_opened;
+
 /* Measures every series in `rounds` interleaved rounds (measure.c). */
 void bench_measure(uint32_t rounds);
 
@@ -80,11 +95,12 @@ int64_t bench_now(void);
 /* ---- counted, not timed (facts.c) ---- */
 
 struct bench_facts {
-    uint64_t allocations;    /* in 1000 healthy calls of six policies */
-    uint64_t system_calls;   /* the same */
-    uint64_t shared_writes;  /* writes to the policies' own memory in 1000 healthy calls, no bulkhead */
-    uint64_t breaker_bytes;  /* what hf_breaker_new allocates for a window of 100 */
-    uint64_t pipeline_bytes; /* what hf_pipeline_new allocates for six policies */
+    uint64_t allocations;        /* in 1000 healthy calls of six policies */
+    uint64_t system_calls;       /* the same */
+    uint64_t shared_writes;      /* writes to the policies' own memory in 1000 healthy calls, no bulkhead */
+    uint64_t breaker_bytes;      /* the shared state of a breaker with a window of 100 */
+    uint64_t breaker_time_bytes; /* of one with a window of time, and a slow threshold */
+    uint64_t pipeline_bytes;     /* what hf_pipeline_new allocates for six policies */
 };
 struct bench_facts bench_count_facts(void);
 

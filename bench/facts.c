@@ -150,15 +150,6 @@ static uint64_t count_shared_writes(void) {
     return (uint64_t)faults;
 }
 
-static uint64_t breaker_bytes(void) {
-    hf_breaker *breaker;
-    uint64_t before = atomic_load(&allocated_bytes);
-    if (hf_breaker_new(&breaker, "size", NULL, NULL) < 0) abort();
-    uint64_t bytes = atomic_load(&allocated_bytes) - before;
-    hf_breaker_free(breaker);
-    return bytes;
-}
-
 static uint64_t pipeline_bytes(void) {
     hf_pipeline *pipeline;
     uint64_t before = atomic_load(&allocated_bytes);
@@ -168,6 +159,14 @@ static uint64_t pipeline_bytes(void) {
     return bytes;
 }
 
+static uint64_t breaker_time_bytes(void) {
+    hf_breaker_config config;
+    hf_breaker_config_init(&config);
+    config.window_kind = HF_BREAKER_BY_TIME;
+    config.slow_call_ms = 1000;
+    return hf_breaker_state_bytes(&config);
+}
+
 struct bench_facts bench_count_facts(void) {
     arena = mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (arena == MAP_FAILED) abort();
@@ -175,7 +174,8 @@ struct bench_facts bench_count_facts(void) {
         .allocations = count_allocations(),
         .system_calls = count_system_calls(),
         .shared_writes = count_shared_writes(),
-        .breaker_bytes = breaker_bytes(),
+        .breaker_bytes = hf_breaker_state_bytes(NULL),
+        .breaker_time_bytes = breaker_time_bytes(),
         .pipeline_bytes = pipeline_bytes(),
     };
 }

@@ -43,6 +43,14 @@ static const struct bar bars[] = {
     {"  count, 2T/1T over null", SCALE, RUN_BREAKER_2T, RUN_BREAKER, 0, 1.3},
     {"  consecutive, 2T/1T over null", SCALE, RUN_CONSECUTIVE_2T, RUN_CONSECUTIVE, 0, 1.3},
     {"  1 % failures, 2T, over xadd 2T", TIMES, RUN_FAILING_2T, XADD_2T, 0, 4},
+    {"breaker in a pipeline, window of time", COST, RUN_TIME, RUN_EMPTY, 1, 7},
+    {"breaker in a pipeline, slow rule and overdue", COST, RUN_SLOW, RUN_EMPTY, 2, 10},
+    {"breaker alone, count", COST, ALONE_CALLS, ALONE_NOTHING, 0, 4},
+    {"breaker alone, window of time", COST, ALONE_TIME, ALONE_NOTHING, 0, 7},
+    {"  2T/1T over null", SCALE, ALONE_TIME_2T, ALONE_TIME, 0, 1.3},
+    {"breaker alone, slow rule and overdue", COST, ALONE_SLOW, ALONE_NOTHING, 0, 10},
+    {"  2T/1T over null", SCALE, ALONE_SLOW_2T, ALONE_SLOW, 0, 1.3},
+    {"breaker alone, open rejection", COST, ALONE_OPENED, ALONE_NOTHING, 0, 4},
     {"bulkhead take and put", COST, RUN_BULKHEAD, RUN_EMPTY, 0, 4},
     {"retry, nothing to do", COST, RUN_RETRY, RUN_EMPTY, 0, 2},
     {"budget, for a retry that is made", COST, RUN_RETRIED, RUN_RETRIED_FREELY, 0, 5},
@@ -101,7 +109,8 @@ static void print_facts(void) {
     print_row("allocations, six policies", (double)facts.allocations, 0, false);
     print_row("system calls, six policies", (double)facts.system_calls, 0, false);
     print_row("calls that write to a policy, no bulkhead", (double)facts.shared_writes, 0, false);
-    print_row("bytes of a breaker, N = 100", (double)facts.breaker_bytes, 256, false);
+    print_row("bytes of a breaker's state, N = 100", (double)facts.breaker_bytes, 256, false);
+    print_row("  window of time, with a slow threshold", (double)facts.breaker_time_bytes, 2048, false);
     print_row("bytes of an hf_call", (double)sizeof(hf_call), 1024, false);
     print_row("bytes of a pipeline", (double)facts.pipeline_bytes, 0, true);
 }

@@ -14,6 +14,7 @@ static hf_retry *retried, *retried_freely;
 static hf_rate_limit *rate, *rate_tiers, *rate_keyed;
 static hf_timeout *total_six, *attempt_six;
 static hf_fallback *fallback_six;
+static hf_pipeline *with_time, *with_slow;
 static hf_pipeline *empty, *with_breaker, *with_consecutive, *with_failing, *with_opened, *with_bulkhead, *with_retry,
     *with_retried, *with_retried_freely, *three, *six;
 
@@ -129,11 +130,17 @@ void bench_setup(void) {
     hf_policy *order[] = {hf_retry_policy(retry_three), hf_breaker_policy(breaker_three),
                           hf_bulkhead_policy(bulkhead_three)};
     three = make_pipeline("three", order, 3);
+    bench_alone_setup();
+    with_time = bench_alone_pipeline("time", false);
+    with_slow = bench_alone_pipeline("slow", true);
     make_six();
     warm();
 }
 
 void bench_teardown(void) {
+    hf_pipeline_free(with_time);
+    hf_pipeline_free(with_slow);
+    bench_alone_teardown();
     hf_pipeline *pipelines[] = {empty,      with_breaker, with_consecutive,    with_failing, with_opened, with_bulkhead,
                                 with_retry, with_retried, with_retried_freely, three,        six};
     for (size_t i = 0; i < sizeof pipelines / sizeof pipelines[0]; i++) hf_pipeline_free(pipelines[i]);
@@ -197,6 +204,8 @@ static void loop_empty(uint64_t n) { bench_run_on(empty, n); }
 static void loop_breaker(uint64_t n) { bench_run_on(with_breaker, n); }
 static void loop_consecutive(uint64_t n) { bench_run_on(with_consecutive, n); }
 static void loop_opened(uint64_t n) { bench_run_on(with_opened, n); }
+static void loop_time(uint64_t n) { bench_run_on(with_time, n); }
+static void loop_slow(uint64_t n) { bench_run_on(with_slow, n); }
 static void loop_bulkhead(uint64_t n) { bench_run_on(with_bulkhead, n); }
 static void loop_retry(uint64_t n) { bench_run_on(with_retry, n); }
 static void loop_three(uint64_t n) { bench_run_on(three, n); }
@@ -327,6 +336,15 @@ struct bench_series bench_series[BENCH_SERIES] = {
     [RUN_CONSECUTIVE_2T] = {"run-consecutive-2t", loop_consecutive, 2, false, {0}},
     [RUN_FAILING_2T] = {"run-failing-2t", loop_failing, 2, false, {0}},
     [RUN_OPEN] = {"run-open", loop_opened, 1, false, {0}},
+    [RUN_TIME] = {"run-time", loop_time, 1, false, {0}},
+    [RUN_SLOW] = {"run-slow", loop_slow, 1, false, {0}},
+    [ALONE_NOTHING] = {"alone-nothing", bench_alone_nothing, 1, false, {0}},
+    [ALONE_CALLS] = {"alone-calls", bench_alone_calls, 1, false, {0}},
+    [ALONE_TIME] = {"alone-time", bench_alone_time, 1, false, {0}},
+    [ALONE_TIME_2T] = {"alone-time-2t", bench_alone_time, 2, false, {0}},
+    [ALONE_SLOW] = {"alone-slow", bench_alone_slow, 1, false, {0}},
+    [ALONE_SLOW_2T] = {"alone-slow-2t", bench_alone_slow, 2, false, {0}},
+    [ALONE_OPENED] = {"alone-opened", bench_alone_opened, 1, false, {0}},
     [RUN_BULKHEAD] = {"run-bulkhead", loop_bulkhead, 1, false, {0}},
     [RUN_RETRY] = {"run-retry", loop_retry, 1, false, {0}},
     [RUN_RETRIED] = {"run-retried", loop_retried, 1, false, {0}},

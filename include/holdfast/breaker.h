@@ -172,8 +172,8 @@ HF_API void hf_breaker_config_init(hf_breaker_config *config);
  *
  * Errors:   HF_E_INVALID (the text names field, value and range), HF_E_NOMEM.
  * Threads:  any thread; the breaker may be used by any number of threads and pipelines.
- * Memory:   one allocation, given back by hf_breaker_free: the state takes 256 bytes for a window of up to 112
- *           calls (768 for 1024) and 1280 for one of up to 10 buckets of time, 512 more with a slow threshold, the
+ * Memory:   one allocation, given back by hf_breaker_free: the state takes 256 bytes for a window of up to 128
+ *           calls (704 for 1024) and 1280 for one of up to 10 buckets of time, 512 more with a slow threshold, the
  *           handle about 500.
  */
 HF_API int hf_breaker_new(hf_breaker **out_breaker, const char *name, const hf_breaker_config *config, hf_error *error);

@@ -42,7 +42,7 @@ HF_API int hf_breaker_explain(hf_breaker *breaker, hf_breaker_explanation *out, 
  * live on: what was recorded is judged by the new limits with the next result, an open time that runs keeps
  * its end, and a window of calls that is made longer does not take back what it had forgotten.
  *
- * Fixed when the breaker is made: window_kind; by calls, `window` may be anything up to 112 or, if it was
+ * Fixed when the breaker is made: window_kind; by calls, `window` may be anything up to 128 or, if it was
  * more, up to what it was, rounded up to 16; by time, the length of a bucket (window_ms / buckets), and
  * `buckets` may be anything up to 10 or what it was; name, callback and its argument. initial_state is
  * not looked at. Overdue calls are watched only if the breaker was made with slow_call_ms and slow_rate_ppm, and while
@@ -54,6 +54,12 @@ HF_API int hf_breaker_explain(hf_breaker *breaker, hf_breaker_explanation *out, 
  * Memory:   allocates nothing.
  */
 HF_API int hf_breaker_reconfigure(hf_breaker *breaker, const hf_breaker_config *config, hf_error *error);
+
+/* hf_breaker_state_bytes is how much memory the shared state of a breaker with this configuration takes, in a
+ * region or behind its handle: 256 for a window of up to 128 calls, 1792 for ten buckets of time with a slow
+ * threshold. 0 for a configuration that hf_breaker_new refuses.
+ * Threads: any thread; never blocks. */
+HF_API size_t hf_breaker_state_bytes(const hf_breaker_config *config);
 
 /* The state of a breaker as durations, which mean something in another process too. The layout is frozen. */
 typedef struct hf_breaker_saved {

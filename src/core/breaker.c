@@ -6,11 +6,10 @@
 
 #include <holdfast/result.h>
 
-#define STATE_MASK 0x7u
 #define STREAK_SHIFT 3
 #define STREAK_MAX 0xfu
-#define GEN_SHIFT 7
-#define GEN_MASK 0x7fffu
+#define GEN_SHIFT HF__CONTROL_GENERATION_SHIFT
+#define GEN_MASK HF__CONTROL_GENERATION_MASK
 #define MS_SHIFT 22
 
 uint64_t hf__control_pack(struct hf__control control) {
@@ -21,16 +20,10 @@ uint64_t hf__control_pack(struct hf__control control) {
 struct hf__control hf__control_unpack(uint64_t word) {
     return (struct hf__control){
         .ms = (int64_t)(word >> MS_SHIFT),
-        .generation = (uint32_t)(word >> GEN_SHIFT) & GEN_MASK,
+        .generation = hf__control_generation(word),
         .streak = (uint32_t)(word >> STREAK_SHIFT) & STREAK_MAX,
-        .state = (hf_breaker_state)(word & STATE_MASK),
+        .state = hf__control_state(word),
     };
-}
-
-bool hf__control_same(uint64_t a, uint64_t b) { return a >> GEN_SHIFT == b >> GEN_SHIFT; }
-
-bool hf__state_records(hf_breaker_state state) {
-    return state == HF_BREAKER_CLOSED || state == HF_BREAKER_METRICS_ONLY || state == HF_BREAKER_RECOVERING;
 }
 
 static int64_t clamp_ms(int64_t ms) { return hf__max(0, hf__min(ms, HF__MS_NEVER)); }

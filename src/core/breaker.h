@@ -51,11 +51,24 @@ struct hf__control {
 uint64_t hf__control_pack(struct hf__control control);
 struct hf__control hf__control_unpack(uint64_t word);
 
+#define HF__CONTROL_GENERATION_SHIFT 7
+#define HF__CONTROL_GENERATION_MASK 0x7fffu
+
+/* Parts of it, for paths where the whole is too much. */
+static inline hf_breaker_state hf__control_state(uint64_t word) { return (hf_breaker_state)(word & 7); }
+static inline uint32_t hf__control_generation(uint64_t word) {
+    return (uint32_t)(word >> HF__CONTROL_GENERATION_SHIFT) & HF__CONTROL_GENERATION_MASK;
+}
+
 /* Do both words belong to one stretch of operation? */
-bool hf__control_same(uint64_t a, uint64_t b);
+static inline bool hf__control_same(uint64_t a, uint64_t b) {
+    return a >> HF__CONTROL_GENERATION_SHIFT == b >> HF__CONTROL_GENERATION_SHIFT;
+}
 
 /* Do results of calls admitted in this state go into the window? */
-bool hf__state_records(hf_breaker_state state);
+static inline bool hf__state_records(hf_breaker_state state) {
+    return state == HF_BREAKER_CLOSED || state == HF_BREAKER_METRICS_ONLY || state == HF_BREAKER_RECOVERING;
+}
 
 /* Instants in and out of a word. */
 int64_t hf__word_ms_down(hf_time at);

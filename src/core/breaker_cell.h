@@ -4,7 +4,7 @@
 
 /* A count that belongs to one bucket of time, in one word:
  *
- *     head    tag 16 | epoch 48               a bucket, fully named
+ *     head    tag 16 | slot 5 | epoch 43      a bucket, fully named, and where in a ring its cell stands
  *     cell    tag 15 | epoch 17 | count 32    what was counted in a bucket
  *
  * Time is divided into buckets of equal width, numbered from the clock's origin: bucket e is the time from
@@ -14,7 +14,9 @@
 #include "core/breaker_rules.h"
 
 #define HF__HEAD_TAG_SHIFT 48
-#define HF__HEAD_EPOCH_MASK ((UINT64_C(1) << HF__HEAD_TAG_SHIFT) - 1)
+#define HF__HEAD_SLOT_SHIFT 43
+#define HF__HEAD_SLOT_MASK 0x1fu
+#define HF__HEAD_EPOCH_MASK ((UINT64_C(1) << HF__HEAD_SLOT_SHIFT) - 1)
 #define HF__CELL_TAG_SHIFT 49
 #define HF__CELL_EPOCH_SHIFT 32
 #define HF__CELL_EPOCH_MASK 0x1ffffu
@@ -26,8 +28,18 @@ static inline uint64_t hf__time_epoch(hf_time now, int64_t width_ns) {
     return epoch < HF__HEAD_EPOCH_MASK ? epoch : HF__HEAD_EPOCH_MASK;
 }
 
-static inline uint64_t hf__time_head(uint32_t tag, uint64_t epoch) {
-    return (uint64_t)tag << HF__HEAD_TAG_SHIFT | epoch;
+/* For a ring of `capacity` cells, at most 32. */
+static inline uint64_t hf__time_head(uint32_t tag, uint64_t epoch, uint32_t capacity) {
+    return (uint64_t)tag << HF__HEAD_TAG_SHIFT | epoch % capacity << HF__HEAD_SLOT_SHIFT | epoch;
+}
+
+static inline uint32_t hf__time_slot(uint64_t head) {
+    return (uint32_t)(head >> HF__HEAD_SLOT_SHIFT) & HF__HEAD_SLOT_MASK;
+}
+
+/* Is `now` in the head's bucket? Two of the divisions that would tell it otherwise cost as much as a locked add. */
+static inline bool hf__time_within(uint64_t head, hf_time now, int64_t width_ns) {
+    return (uint64_t)now - (head & HF__HEAD_EPOCH_MASK) * (uint64_t)width_ns < (uint64_t)width_ns;
 }
 
 static inline uint32_t hf__time_tag(uint64_t head) { return (uint32_t)(head >> HF__HEAD_TAG_SHIFT); }

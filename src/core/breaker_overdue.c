@@ -12,8 +12,6 @@ bool hf__wheel_fits(int64_t tick_ns, int64_t slow_ns) {
     return slow_ns != HF_NEVER && slow_ns <= tick_ns * (int64_t)(HF__WHEEL_TICKS - 2);
 }
 
-uint32_t hf__wheel_slot(uint64_t head) { return (uint32_t)((head & HF__HEAD_EPOCH_MASK) % HF__WHEEL_TICKS); }
-
 bool hf__wheel_enter(uint64_t cell, uint64_t head, uint64_t *out, uint32_t *out_left) {
     *out_left = 0;
     if (hf__cell_tag(cell) != hf__time_tag(head)) {
@@ -31,8 +29,8 @@ bool hf__wheel_enter(uint64_t cell, uint64_t head, uint64_t *out, uint32_t *out_
     return true;
 }
 
-bool hf__wheel_leave(uint64_t cell, uint64_t head, uint64_t *out) {
-    if ((uint32_t)cell == 0 || cell - (uint32_t)cell != hf__cell_in(head, 0)) return false;
+bool hf__wheel_leave(uint64_t cell, uint32_t tick, uint64_t *out) {
+    if ((uint32_t)cell == 0 || cell >> HF__CELL_EPOCH_SHIFT != tick) return false;
     *out = cell - 1;
     return true;
 }
@@ -43,12 +41,12 @@ uint64_t hf__wheel_old(uint64_t old, uint32_t tag, int32_t change) {
         if (hf__generation_newer(hf__cell_tag(old), tag)) return old;
         count = 0;
     }
-    return hf__cell_in(hf__time_head(tag, 0), count + (uint32_t)change);
+    return hf__cell_in(hf__time_head(tag, 0, HF__WHEEL_TICKS), count + (uint32_t)change);
 }
 
 uint32_t hf__wheel_overdue(const uint64_t *words, uint32_t shards, uint32_t tag, int64_t tick_ns, int64_t slow_ns,
                            hf_time now) {
-    uint64_t head = hf__time_head(tag, hf__time_epoch(now, tick_ns));
+    uint64_t head = hf__time_head(tag, hf__time_epoch(now, tick_ns), HF__WHEEL_TICKS);
     /* The ticks that ended slow_ns or more ago: those before the one that `now - slow_ns` is in. */
     uint64_t first_fine = hf__time_epoch(now - slow_ns, tick_ns);
     uint32_t age = (uint32_t)((head & HF__HEAD_EPOCH_MASK) - first_fine) + 1;

@@ -31,8 +31,8 @@ int64_t hf__wheel_tick_ns(int64_t slow_ns);
 /* Can a wheel of this tick tell what is overdue by slow_ns? A tick must be over before its cell is taken again. */
 bool hf__wheel_fits(int64_t tick_ns, int64_t slow_ns);
 
-/* The place of the head's tick in a shard. */
-uint32_t hf__wheel_slot(uint64_t head);
+/* Tick and generation as a call keeps them, to find its cell again. */
+static inline uint32_t hf__wheel_tick(uint64_t cell) { return (uint32_t)(cell >> HF__CELL_EPOCH_SHIFT); }
 
 /* Adds one to the cell of the head's tick. `*out_left` is what the cell still had of an older tick of this
  * generation, to be added to `old`. False when the cell is of a later tick or generation: then nothing is
@@ -40,7 +40,7 @@ uint32_t hf__wheel_slot(uint64_t head);
 bool hf__wheel_enter(uint64_t cell, uint64_t head, uint64_t *out, uint32_t *out_left);
 
 /* Takes one away again; false when the cell is of another tick: then the call is among the old. */
-bool hf__wheel_leave(uint64_t cell, uint64_t head, uint64_t *out);
+bool hf__wheel_leave(uint64_t cell, uint32_t tick, uint64_t *out);
 
 /* `old` with `change` added, under this tag; the same word when it is of a newer one. */
 uint64_t hf__wheel_old(uint64_t old, uint32_t tag, int32_t change);

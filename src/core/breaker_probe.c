@@ -3,8 +3,8 @@
 
 #include "base/num.h"
 
-#define GEN_SHIFT 7
-#define GEN_MASK 0x7fffu
+#define GEN_SHIFT HF__CONTROL_GENERATION_SHIFT /* the same place in a slot */
+#define GEN_MASK HF__CONTROL_GENERATION_MASK
 #define MS_SHIFT 22
 #define STATUS_SHIFT 5
 #define STATUS_MASK 0x3u

@@ -4,11 +4,9 @@
 #define SPOT_MARK UINT32_C(0x80000000) /* in the count of `spot`: so that it is not zero, which means none */
 #define RUN_MAX (SPOT_MARK - 1)
 
-uint64_t hf__time_roll(uint64_t head, uint64_t epoch) {
-    return epoch > (head & HF__HEAD_EPOCH_MASK) ? hf__time_head(hf__time_tag(head), epoch) : head;
+uint64_t hf__time_roll(uint64_t head, uint64_t epoch, uint32_t capacity) {
+    return epoch > (head & HF__HEAD_EPOCH_MASK) ? hf__time_head(hf__time_tag(head), epoch, capacity) : head;
 }
-
-uint32_t hf__time_slot(uint64_t head, uint32_t capacity) { return (uint32_t)((head & HF__HEAD_EPOCH_MASK) % capacity); }
 
 static uint32_t increment(uint32_t count) { return count == UINT32_MAX ? count : count + 1; }
 

@@ -40,10 +40,7 @@ struct hf__time_span {
 };
 
 /* The head at bucket `epoch`: it only moves forward. */
-uint64_t hf__time_roll(uint64_t head, uint64_t epoch);
-
-/* The place of the head's bucket in a ring. */
-uint32_t hf__time_slot(uint64_t head, uint32_t capacity);
+uint64_t hf__time_roll(uint64_t head, uint64_t epoch, uint32_t capacity);
 
 /* Adds one to a cell in the head's bucket; false when the cell is of a newer tag or bucket (stale). The
  * count stays at its largest. */

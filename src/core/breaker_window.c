@@ -15,10 +15,28 @@ uint64_t hf__window_head(uint32_t tag) { return (uint64_t)tag << TAG_SHIFT; }
 
 uint64_t hf__window_with_clean(uint64_t head, bool clean) { return clean ? head | CLEAN : head & ~CLEAN; }
 
-uint64_t hf__window_claim(uint64_t head, bool spot, uint32_t capacity, uint32_t *out_slot) {
-    *out_slot = (uint32_t)((head & POS_MASK) % capacity);
-    return hf__window_with_clean(head, hf__window_clean(head) && !spot) + 1; /* 2^47 results never happen */
+uint64_t hf__window_claim_spot(uint64_t head) {
+    return hf__window_with_clean(head, false) + 1; /* 2^47 results never happen */
 }
+
+uint32_t hf__window_slot(uint64_t head, uint32_t capacity) { return (uint32_t)((head & POS_MASK) % capacity); }
+
+uint32_t hf__window_leaving(uint32_t slot, const struct hf__window_span *span) {
+    return slot >= span->size ? slot - span->size : slot + span->capacity - span->size;
+}
+
+bool hf__window_wrapped(uint64_t head, uint32_t capacity) { return (head & POS_MASK) >= capacity; }
+
+bool hf__window_spot_at(uint64_t block, uint32_t tag, uint32_t slot) {
+    return hf__window_tag(block) == tag && ((block | block >> 16) >> (slot % HF__WINDOW_BLOCK) & 1) != 0;
+}
+
+static uint64_t without_slot(uint64_t block, uint32_t slot) {
+    uint64_t bit = UINT64_C(1) << (slot % HF__WINDOW_BLOCK);
+    return block & ~(bit << 32 | bit << 16 | bit);
+}
+
+uint64_t hf__window_void(uint64_t block, uint32_t slot) { return without_slot(block, slot); }
 
 bool hf__window_put(uint64_t block, uint32_t tag, uint32_t slot, enum hf__entry entry, bool slow, uint64_t *out) {
     uint32_t block_tag = hf__window_tag(block);
@@ -27,7 +45,7 @@ bool hf__window_put(uint64_t block, uint32_t tag, uint32_t slot, enum hf__entry 
         block = (uint64_t)tag << TAG_SHIFT; /* what an older tag left behind is empty */
     }
     uint64_t bit = UINT64_C(1) << (slot % HF__WINDOW_BLOCK);
-    block &= ~(bit << 32 | bit << 16 | bit);
+    block = without_slot(block, slot);
     if (entry != HF__ENTRY_THROTTLED) block |= bit << 32;
     if (entry != HF__ENTRY_SUCCESS) block |= bit << 16;
     if (slow) block |= bit;
@@ -35,8 +53,7 @@ bool hf__window_put(uint64_t block, uint32_t tag, uint32_t slot, enum hf__entry 
     return true;
 }
 
-/* How many of the latest results count. */
-static uint32_t length(uint64_t head, const struct hf__window_span *span) {
+uint32_t hf__window_length(uint64_t head, const struct hf__window_span *span) {
     uint64_t held = head & POS_MASK, floor = span->floor & POS_MASK;
     if (hf__window_tag(span->floor) == hf__window_tag(head) && floor <= held) held -= floor;
     return held < span->size ? (uint32_t)held : span->size;
@@ -75,7 +92,7 @@ static uint32_t run_of_failures(uint64_t head, const uint64_t *blocks, uint32_t 
 }
 
 struct hf__counts hf__window_count(uint64_t head, const uint64_t *blocks, const struct hf__window_span *span) {
-    uint32_t count = length(head, span), capacity = span->capacity;
+    uint32_t count = hf__window_length(head, span), capacity = span->capacity;
     uint32_t end = (uint32_t)((head & POS_MASK) % capacity);
     uint32_t wrapped = count > end ? count - end : 0; /* this many stand at the end of the ring */
     uint64_t sums = 0;                                /* lanes: slow, failures, total */
@@ -103,5 +120,5 @@ bool hf__window_spotless(const struct hf__counts *counts, const struct hf__windo
 }
 
 uint64_t hf__window_floor(uint64_t head, const struct hf__window_span *span) {
-    return hf__window_head(hf__window_tag(head)) | ((head & POS_MASK) - length(head, span));
+    return hf__window_head(hf__window_tag(head)) | ((head & POS_MASK) - hf__window_length(head, span));
 }

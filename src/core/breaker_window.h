@@ -43,8 +43,27 @@ bool hf__window_clean(uint64_t head);
 /* The head of an empty window of this tag. */
 uint64_t hf__window_head(uint32_t tag);
 
-/* Takes the next slot: the new head, without `clean` if the entry is a spot. */
-uint64_t hf__window_claim(uint64_t head, bool spot, uint32_t capacity, uint32_t *out_slot);
+/* Takes the next slot for a spot: the new head, without `clean`. For a success the new head is head + 1. */
+uint64_t hf__window_claim_spot(uint64_t head);
+
+/* The slot that was taken with this head. */
+uint32_t hf__window_slot(uint64_t head, uint32_t capacity);
+
+/* The slot whose result leaves the window when `slot` is taken. */
+uint32_t hf__window_leaving(uint32_t slot, const struct hf__window_span *span);
+
+/* How many of the latest results count. */
+uint32_t hf__window_length(uint64_t head, const struct hf__window_span *span);
+
+/* Has every slot of the ring been taken once? Then one that is taken and not written holds an old result, before it is
+ * empty. */
+bool hf__window_wrapped(uint64_t head, uint32_t capacity);
+
+/* Is there a failure or a slow result in this slot of its block? */
+bool hf__window_spot_at(uint64_t block, uint32_t tag, uint32_t slot);
+
+/* Empties a slot that was taken in vain. */
+uint64_t hf__window_void(uint64_t block, uint32_t slot);
 
 /* Writes one entry into its block; false when the block has moved on to a newer tag (stale). */
 bool hf__window_put(uint64_t block, uint32_t tag, uint32_t slot, enum hf__entry entry, bool slow, uint64_t *out);

@@ -72,12 +72,12 @@ static int check_fixed(const hf_breaker *b, const hf_breaker_config *c, hf_error
 /* A window of calls that grows begins at what it holds now, and its next success must count again. */
 static void grow(hf_breaker *b, struct hf__breaker_rules *rules, const struct hf__breaker_rules *old) {
     struct hf__window_span span = {.size = old->size, .capacity = b->shape.capacity, .floor = old->floor};
-    uint64_t head = atomic_load(&b->state->window[HF__WINDOW_HEAD]); /* (M2) */
+    uint64_t head = atomic_load(&b->state->head); /* (M2) */
     rules->floor = rules->size > old->size ? hf__window_floor(head, &span) : old->floor;
 }
 
 static void clear_clean(hf_breaker *b) {
-    _Atomic uint64_t *word = &b->state->window[HF__WINDOW_HEAD];
+    _Atomic uint64_t *word = &b->state->head;
     uint64_t head = atomic_load(word);
     while (!atomic_compare_exchange_weak(word, &head, hf__window_with_clean(head, false))) {
     }

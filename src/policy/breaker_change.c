@@ -15,6 +15,8 @@ void hf__breaker_use(hf_breaker *b, const struct hf__breaker_rules *rules) {
     hf__breaker_live_write(&b->rules, rules);
     atomic_store_explicit(&b->slow_call_ns, rules->slow_call_ns, memory_order_relaxed); /* (M7) */
     atomic_store_explicit(&b->size, rules->size, memory_order_relaxed);
+    atomic_store_explicit(&b->floor, rules->floor, memory_order_relaxed);
+    atomic_store_explicit(&b->judge_success, true, memory_order_relaxed); /* (M9) */
 }
 
 void hf__breaker_load_probes(const hf_breaker *b, uint64_t *out) {
@@ -29,12 +31,15 @@ static uint64_t rejected_in(const hf_breaker *b, uint32_t generation) {
 }
 
 void hf__breaker_count_rejection(hf_breaker *b, uint32_t generation) {
-    uint64_t seen = atomic_load_explicit(&b->state->rejected, memory_order_relaxed); /* (M4) */
-    uint64_t next;
-    do {
-        next = seen >> COUNT_BITS == generation ? seen + 1 : ((uint64_t)generation << COUNT_BITS | 1);
-    } while (!atomic_compare_exchange_weak_explicit(&b->state->rejected, &seen, next, memory_order_relaxed,
-                                                    memory_order_relaxed));
+    _Atomic uint64_t *word = &b->state->rejected;
+    uint64_t seen = atomic_load_explicit(word, memory_order_relaxed), first = (uint64_t)generation << COUNT_BITS | 1;
+    while (seen >> COUNT_BITS != generation) {
+        if (hf__generation_newer((uint32_t)(seen >> COUNT_BITS), generation)) return;
+        if (atomic_compare_exchange_weak_explicit(word, &seen, first, memory_order_relaxed, memory_order_relaxed))
+            return;
+    }
+    /* Who stalls here may be counted in the next generation: it is only a number to look at. (M4) */
+    (void)atomic_fetch_add_explicit(word, 1, memory_order_relaxed);
 }
 
 /* The limits that decide in a state. Recovering, as many results as there were probes are enough: the
@@ -134,6 +139,9 @@ void hf__breaker_judge_window(hf_breaker *b, const struct hf__breaker_rules *rul
         uint64_t control = hf__breaker_control(b), next;
         struct hf__control c = hf__control_unpack(control);
         if (!hf__control_same(control, ticket) || now < rules->warm_until) return;
+        if (atomic_load_explicit(&b->judge_success, memory_order_relaxed)) {
+            atomic_store_explicit(&b->judge_success, false, memory_order_relaxed); /* (M9) */
+        }
         uint32_t overdue = hf__breaker_overdue(b, rules, c.generation, now);
         struct hf__picture picture = hf__breaker_count(b, rules, now, overdue);
         struct hf__limits limits = limits_in(rules, c.state);

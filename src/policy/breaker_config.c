@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "policy/breaker_inside.h"
 
+#include <holdfast/breaker_admin.h>
+
 #include "base/num.h"
 #include "core/backoff.h"
 #include "policy/config_check.h"
@@ -105,4 +107,18 @@ int64_t hf__breaker_width_ns(const hf_breaker_config *c) {
     if (c->window_kind != HF_BREAKER_BY_TIME) return 0;
     int64_t buckets = (int64_t)c->buckets; /* rounded up: all of them together span at least window_ms */
     return (hf__ms_to_ns(c->window_ms) + buckets - 1) / buckets;
+}
+
+struct hf__breaker_shape hf__breaker_shape_of(const hf_breaker_config *c) {
+    bool wheel = c->slow_call_ms != HF_NEVER && c->slow_rate_ppm != HF_BREAKER_OFF;
+    return hf__breaker_shape((hf_breaker_window)c->window_kind, c->window, c->buckets, wheel);
+}
+
+size_t hf_breaker_state_bytes(const hf_breaker_config *config) {
+    hf_breaker_config chosen;
+    hf_breaker_config_init(&chosen);
+    if (hf__config_copy("breaker", "size", &chosen, sizeof chosen, config, NULL) < 0) return 0;
+    if (hf__breaker_config_check("size", &chosen, NULL) < 0) return 0;
+    struct hf__breaker_shape shape = hf__breaker_shape_of(&chosen);
+    return hf__breaker_state_bytes(&shape);
 }

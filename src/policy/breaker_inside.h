@@ -12,6 +12,7 @@
  *   - by calls, a slot that is taken and not written: it keeps what stood there, which is a result that is
  *     `capacity` older, until written; one call is missing or counted twice, and a writer that wakes after
  *     more than `capacity` further results replaces a newer one. No more than one slot for each such thread.
+ *   - by calls, a success that took its slot in another generation than its own: an empty slot until it is pushed out.
  *   - by calls, a failure that is written while the head still says clean: successes do not push it out until
  *     the next failure. It may then count longer than it should, once for each such thread.
  *   - by time, a call that is counted and whose failure is not, or that counts in the bucket in which it is
@@ -35,6 +36,7 @@
  *   (M6) window by time, head: acquire-release; a stale head puts a result into a bucket before, no worse.
  *   (M7) rules: see breaker_live.c. The copies of slow_call_ns and size are relaxed: a call that uses an old one is
  *        as if it had come before.
+ *   (M9) seems_dirty, judge_success: relaxed hints. Who misses one takes the longer way, or leaves it to the next.
  *   (M8) wheel: relaxed. A call takes away only what it has put there itself, or what the old count was given for it;
  *        between the two the old count is read as signed. Who counts may miss who is just beginning. */
 
@@ -56,7 +58,10 @@ struct hf_breaker {
     struct hf__breaker_live rules;
     _Atomic int64_t slow_call_ns; /* of the rules, for those who need no others; like size */
     _Atomic uint64_t size;
-    pthread_mutex_t reconfigure; /* held by hf_breaker_reconfigure, and by nobody else */
+    _Atomic uint64_t floor;
+    _Atomic uint64_t seems_dirty;   /* by calls: a success need not look whether the window is clean */
+    _Atomic uint64_t judge_success; /* rules are new, or the breaker warms up: judge with the next success too */
+    pthread_mutex_t reconfigure;    /* held by hf_breaker_reconfigure, and by nobody else */
 };
 
 /* The window as it stands: its counts, and the tag under which they were taken. */
@@ -75,9 +80,6 @@ struct hf__picture hf__breaker_count(const hf_breaker *b, const struct hf__break
 /* Records one result under a generation; true when the window may now reach a limit. */
 bool hf__breaker_record(hf_breaker *b, uint32_t generation, enum hf__entry entry, bool slow, hf_time now);
 
-/* Would a plain success change nothing in a window of calls? */
-bool hf__breaker_idle(const hf_breaker *b, uint32_t generation);
-
 /* Empties the window for a generation that is about to begin; only forward. */
 void hf__breaker_reset_window(hf_breaker *b, uint32_t generation, hf_time now);
 
@@ -85,11 +87,16 @@ void hf__breaker_reset_window(hf_breaker *b, uint32_t generation, hf_time now);
 
 #define HF__NOT_ON_WHEEL UINT32_MAX
 
-/* Notes that a call begins; where, or HF__NOT_ON_WHEEL. `*out_first`: nobody of this shard has begun in this tick. */
-uint32_t hf__breaker_enter(hf_breaker *b, uint32_t generation, hf_time now, bool *out_first);
+struct hf__wheel_place {
+    uint32_t word; /* or HF__NOT_ON_WHEEL */
+    uint32_t tick;
+};
 
-/* It ends, wherever it began. */
-void hf__breaker_leave(hf_breaker *b, uint32_t where, uint32_t generation, hf_time began_at);
+/* Notes that a call begins. `*out_first`: nobody of this shard has begun in this tick. */
+struct hf__wheel_place hf__breaker_enter(hf_breaker *b, uint32_t generation, hf_time now, bool *out_first);
+
+/* It ends. */
+void hf__breaker_leave(hf_breaker *b, struct hf__wheel_place place, uint32_t generation);
 
 /* How many calls of the generation are overdue. */
 uint32_t hf__breaker_overdue(const hf_breaker *b, const struct hf__breaker_rules *rules, uint32_t generation,
@@ -139,6 +146,8 @@ void hf__breaker_config_of(hf_breaker_config *config, const uint64_t *rules);
 int hf__breaker_config_check(const char *name, const hf_breaker_config *config, hf_error *error);
 
 struct hf__breaker_rules hf__breaker_rules_of(const hf_breaker_config *config);
+
+struct hf__breaker_shape hf__breaker_shape_of(const hf_breaker_config *config);
 
 /* The length of a bucket; 0 for a window of calls. */
 int64_t hf__breaker_width_ns(const hf_breaker_config *config);

@@ -19,14 +19,15 @@ struct ticket {
     uint64_t control; /* the word it was admitted under */
     uint64_t probe;   /* its slot's word, if a probe */
     hf_time admitted_at;
-    uint32_t slot;     /* HF_BREAKER_PROBES_MAX: no probe */
+    uint32_t slot;     /* NO_PROBE, or RECORDED */
     uint32_t attempts; /* that the call had made before */
-    uint32_t wheel;    /* where on the wheel, or HF__NOT_ON_WHEEL */
-    uint32_t unused;
+    struct hf__wheel_place wheel;
 };
 _Static_assert(sizeof(struct ticket) <= sizeof(((struct hf_frame *)0)->word), "fits a frame");
 
-#define ASK_AGAIN (-1) /* the breaker has moved on meanwhile: decide afresh */
+#define NO_PROBE HF_BREAKER_PROBES_MAX
+#define RECORDED (HF_BREAKER_PROBES_MAX + 1) /* no probe, and in the window already */
+#define ASK_AGAIN (-1)                       /* the breaker has moved on meanwhile: decide afresh */
 
 static hf_breaker *breaker_of(hf_policy *policy) { return (hf_breaker *)(void *)policy; }
 
@@ -63,7 +64,7 @@ static int claim_probe(hf_breaker *b, const struct hf__breaker_rules *rules, uin
 }
 
 static int turn_back(hf_breaker *b, uint64_t control, int32_t reason, hf_time at, struct hf_x *x) {
-    hf__breaker_count_rejection(b, hf__control_unpack(control).generation);
+    hf__breaker_count_rejection(b, hf__control_generation(control));
     x->reason = reason;
     x->at = at;
     return HF__TURN;
@@ -94,15 +95,15 @@ static int64_t slow_call_ns(const hf_breaker *b) {
 /* Notes that the call begins. The first of a tick looks at those that do not end; false when that has moved the
  * breaker on. */
 static bool enter_wheel(hf_breaker *b, struct ticket *ticket, struct hf_x *x) {
-    uint32_t generation = hf__control_unpack(ticket->control).generation;
+    uint32_t generation = hf__control_generation(ticket->control);
     bool first;
     ticket->wheel = hf__breaker_enter(b, generation, x->now, &first);
     if (!first) return true;
     struct hf__breaker_rules rules = hf__breaker_live_read(&b->rules);
     hf__breaker_judge_window(b, &rules, ticket->control, x->now, 0, x->rng);
     if (hf__control_same(hf__breaker_control(b), ticket->control)) return true;
-    hf__breaker_leave(b, ticket->wheel, generation, x->now);
-    ticket->wheel = HF__NOT_ON_WHEEL;
+    hf__breaker_leave(b, ticket->wheel, generation);
+    ticket->wheel.word = HF__NOT_ON_WHEEL;
     return false;
 }
 
@@ -122,11 +123,11 @@ static int breaker_admit(hf_policy *policy, struct hf_frame *frame, struct hf_x 
     bool timed = slow_call_ns(b) != HF_NEVER;
     ticket->admitted_at = x->now;
     ticket->attempts = x->attempts;
-    ticket->slot = HF_BREAKER_PROBES_MAX;
-    ticket->wheel = HF__NOT_ON_WHEEL;
+    ticket->slot = NO_PROBE;
+    ticket->wheel.word = HF__NOT_ON_WHEEL;
     for (;;) {
         ticket->control = hf__breaker_control(b);
-        hf_breaker_state state = hf__control_unpack(ticket->control).state;
+        hf_breaker_state state = hf__control_state(ticket->control);
         if (state == HF_BREAKER_FORCED_OPEN) return turn_back(b, ticket->control, HF_REASON_FORCED_OPEN, HF_NEVER, x);
         if (x->now == HF__NO_TIME && (state > HF_BREAKER_DISABLED || timed)) return HF__NEED_NOW;
         int verdict = state <= HF_BREAKER_DISABLED ? HF__PASS : admit_warily(b, ticket, x);
@@ -171,48 +172,61 @@ static enum hf__entry entry_of(int32_t kind) {
     return kind == HF_THROTTLED ? HF__ENTRY_THROTTLED : HF__ENTRY_FAILURE;
 }
 
+static void judge_window(hf_breaker *b, const struct ticket *ticket, struct hf_x *x) {
+    struct hf__breaker_rules rules = hf__breaker_live_read(&b->rules);
+    hf__breaker_judge_window(b, &rules, ticket->control, x->now, x->outcome.retry_after_ns, x->rng);
+}
+
 /* Records a result that is no probe's. */
 static void settle_call(hf_breaker *b, const struct ticket *ticket, int32_t kind, bool slow, struct hf_x *x) {
     /* The window is renewed only when a new stretch begins to record: until then it shows what tripped it. */
     if (!hf__control_same(hf__breaker_control(b), ticket->control)) return;
-    uint32_t generation = hf__control_unpack(ticket->control).generation;
-    if (!hf__breaker_record(b, generation, entry_of(kind), slow, x->now)) return;
-    struct hf__breaker_rules rules = hf__breaker_live_read(&b->rules);
-    hf__breaker_judge_window(b, &rules, ticket->control, x->now, x->outcome.retry_after_ns, x->rng);
+    uint32_t generation = hf__control_generation(ticket->control);
+    if (hf__breaker_record(b, generation, entry_of(kind), slow, x->now)) judge_window(b, ticket, x);
 }
 
 static int breaker_settle(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
     hf_breaker *b = breaker_of(policy);
     const struct ticket *ticket = (const struct ticket *)(const void *)frame->word;
-    struct hf__control admitted = hf__control_unpack(ticket->control);
+    hf_breaker_state admitted_in = hf__control_state(ticket->control);
+    uint32_t generation = hf__control_generation(ticket->control);
     bool slow;
     int32_t kind = judge(b, ticket, x, &slow);
-    hf__breaker_leave(b, ticket->wheel, admitted.generation, ticket->admitted_at);
-    if (ticket->slot < HF_BREAKER_PROBES_MAX) {
+    hf__breaker_leave(b, ticket->wheel, generation);
+    if (ticket->slot < NO_PROBE) {
         struct hf__breaker_rules rules = hf__breaker_live_read(&b->rules);
         settle_probe(b, &rules, ticket, kind, slow, x);
-    } else if (hf__state_records(admitted.state) && kind != HF_NEUTRAL) {
+    } else if (hf__state_records(admitted_in) && kind != HF_NEUTRAL) {
         settle_call(b, ticket, kind, slow, x);
     }
     return HF__PASS;
 }
 
-/* A plain success. In a full window of calls without a spot it changes nothing, and if nothing measures it, it needs no
- * time. */
-static int breaker_settle_ok(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
-    hf_breaker *b = breaker_of(policy);
-    const struct ticket *ticket = (const struct ticket *)(const void *)frame->word;
-    struct hf__control admitted = hf__control_unpack(ticket->control);
-    if (b->shape.kind == HF_BREAKER_BY_CALLS && ticket->slot == HF_BREAKER_PROBES_MAX) {
-        bool quick = x->now != HF__NO_TIME && hf__left(x->now, ticket->admitted_at) < slow_call_ns(b);
-        if ((quick || slow_call_ns(b) == HF_NEVER) && hf__breaker_idle(b, admitted.generation)) {
-            hf__breaker_leave(b, ticket->wheel, admitted.generation, ticket->admitted_at);
+/* A plain success in a window of calls, where nothing measures it: it needs the time only when it is to be judged. Then
+ * the ticket says that it has been recorded. */
+static int settle_ok_timeless(hf_breaker *b, struct ticket *ticket, struct hf_x *x) {
+    if (ticket->slot != RECORDED) {
+        if (!hf__control_same(hf__breaker_control(b), ticket->control)) return HF__PASS;
+        if (!hf__breaker_record(b, hf__control_generation(ticket->control), HF__ENTRY_SUCCESS, false, HF_NEVER)) {
             return HF__PASS;
         }
+        ticket->slot = RECORDED;
     }
-    if (admitted.state == HF_BREAKER_DISABLED) return HF__PASS;
     if (x->now == HF__NO_TIME) return HF__NEED_NOW;
-    return breaker_settle(policy, frame, x);
+    judge_window(b, ticket, x);
+    return HF__PASS;
+}
+
+static int breaker_settle_ok(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
+    hf_breaker *b = breaker_of(policy);
+    struct ticket *ticket = (struct ticket *)(void *)frame->word;
+    hf_breaker_state state = hf__control_state(ticket->control);
+    if (state == HF_BREAKER_DISABLED) return HF__PASS;
+    bool timeless = b->shape.kind == HF_BREAKER_BY_CALLS && slow_call_ns(b) == HF_NEVER;
+    if (timeless && hf__state_records(state) && ticket->wheel.word == HF__NOT_ON_WHEEL) {
+        return settle_ok_timeless(b, ticket, x);
+    }
+    return x->now == HF__NO_TIME ? HF__NEED_NOW : breaker_settle(policy, frame, x);
 }
 
 static void breaker_tell(const hf_policy *policy, struct hf__facts *facts) {
@@ -313,9 +327,7 @@ int hf_breaker_new(hf_breaker **out_breaker, const char *name, const hf_breaker_
     if (rc == 0) rc = hf__config_copy("breaker", name, &chosen, sizeof chosen, config, error);
     if (rc == 0) rc = hf__breaker_config_check(name, &chosen, error);
     if (rc < 0) return rc;
-    bool wheel = chosen.slow_call_ms != HF_NEVER && chosen.slow_rate_ppm != HF_BREAKER_OFF;
-    struct hf__breaker_shape shape =
-        hf__breaker_shape((hf_breaker_window)chosen.window_kind, chosen.window, chosen.buckets, wheel);
+    struct hf__breaker_shape shape = hf__breaker_shape_of(&chosen);
     void *made;
     size_t bytes = sizeof(hf_breaker) + _Alignof(struct hf__breaker_state) + hf__breaker_state_bytes(&shape);
     rc = hf__policy_alloc(&made, bytes, &breaker_ops, name, error);

@@ -9,13 +9,27 @@ static struct hf__window_span calls_span(const hf_breaker *b, const struct hf__b
     return (struct hf__window_span){.size = rules->size, .capacity = b->shape.capacity, .floor = rules->floor};
 }
 
+/* The same from the copies that need no reading of all rules. (M7) */
+static struct hf__window_span hot_span(const hf_breaker *b) {
+    return (struct hf__window_span){
+        .size = (uint32_t)atomic_load_explicit(&b->size, memory_order_relaxed),
+        .capacity = b->shape.capacity,
+        .floor = atomic_load_explicit(&b->floor, memory_order_relaxed),
+    };
+}
+
 static struct hf__counts count_calls(const hf_breaker *b, struct hf__window_span span, uint64_t *out_head) {
     uint64_t block[HF__BLOCKS_MAX];
-    *out_head = atomic_load(&b->state->window[HF__WINDOW_HEAD]); /* (M2) */
+    *out_head = atomic_load(&b->state->head); /* (M2) */
     for (uint32_t i = 0; i < span.capacity / HF__WINDOW_BLOCK; i++) {
-        block[i] = atomic_load(&b->state->window[HF__WINDOW_BLOCKS + i]);
+        block[i] = atomic_load(&b->state->window[i]);
     }
     return hf__window_count(*out_head, block, &span);
+}
+
+static bool is_clean(const hf_breaker *b, uint32_t generation) {
+    uint64_t head = atomic_load(&b->state->head); /* (M2) */
+    return hf__window_clean(head) && hf__window_tag(head) == generation;
 }
 
 static void set_clean(_Atomic uint64_t *word, uint64_t head, uint32_t tag, bool clean) {
@@ -32,36 +46,80 @@ static bool is_spotless(const hf_breaker *b, uint64_t *out_head) {
     return hf__window_spotless(&counts, &span);
 }
 
-/* After an entry was written: `clean` is set or cleared as the window is now. */
-static void tidy(hf_breaker *b, uint32_t tag, bool spot) {
-    _Atomic uint64_t *word = &b->state->window[HF__WINDOW_HEAD];
+/* Sets `clean` if the window is so, then checks again, the rules too. */
+static void become_clean(hf_breaker *b, uint32_t tag) {
+    _Atomic uint64_t *word = &b->state->head;
     uint64_t head;
-    if (spot) {
-        set_clean(word, atomic_load(word), tag, false);
-        return;
-    }
     if (!is_spotless(b, &head)) return;
     set_clean(word, head, tag, true);
-    if (!is_spotless(b, &head)) set_clean(word, head, tag, false); /* set, then checked again, the rules too */
+    if (is_spotless(b, &head)) atomic_store_explicit(&b->seems_dirty, false, memory_order_relaxed);
+    else set_clean(word, head, tag, false);
+}
+
+/* Writes an entry into the slot that was taken; `*out_before` is the block as it was. False: stale by now. */
+static bool put(hf_breaker *b, uint32_t generation, uint32_t slot, enum hf__entry entry, bool slow,
+                uint64_t *out_before) {
+    _Atomic uint64_t *block = &b->state->window[slot / HF__WINDOW_BLOCK];
+    uint64_t written;
+    *out_before = atomic_load(block); /* (M2) */
+    do {
+        if (!hf__window_put(*out_before, generation, slot, entry, slow, &written)) return false;
+        if (written == *out_before) return true; /* a success over a success: nothing to write */
+    } while (!atomic_compare_exchange_weak(block, out_before, written));
+    return true;
+}
+
+static bool record_spot(hf_breaker *b, uint32_t generation, enum hf__entry entry, bool slow) {
+    _Atomic uint64_t *word = &b->state->head;
+    uint64_t head = atomic_load(word), before; /* (M2) */
+    do {
+        if (hf__window_tag(head) != generation) return false; /* stale */
+    } while (!atomic_compare_exchange_weak(word, &head, hf__window_claim_spot(head)));
+    if (!put(b, generation, hf__window_slot(head, b->shape.capacity), entry, slow, &before)) return false;
+    set_clean(word, atomic_load(word), generation, false);
+    atomic_store_explicit(&b->seems_dirty, true, memory_order_relaxed); /* (M9) */
+    return true;
+}
+
+/* Somebody has begun another generation since the caller looked: gives the slot back as an empty one. */
+static void void_slot(hf_breaker *b, uint64_t head) {
+    uint32_t slot = hf__window_slot(head, b->shape.capacity);
+    _Atomic uint64_t *block = &b->state->window[slot / HF__WINDOW_BLOCK];
+    uint64_t seen = atomic_load(block);
+    while (hf__window_tag(seen) == hf__window_tag(head) &&
+           !atomic_compare_exchange_weak(block, &seen, hf__window_void(seen, slot))) {
+    }
+}
+
+/* A success makes nothing worse, except that it may be the one that min_calls asks for, or the first under new rules;
+ * while the ring has not gone round, it may also have kept another from seeing that min_calls is reached, with a slot that
+ * it had taken and not written. Otherwise all it can do is push the last spot out. The slot is taken by an addition,
+ * which costs two threads half of what loading and exchanging does. */
+static bool record_success(hf_breaker *b, uint32_t generation) {
+    bool seems_dirty = atomic_load_explicit(&b->seems_dirty, memory_order_relaxed); /* (M9) */
+    if (!seems_dirty && is_clean(b, generation)) return false;
+    struct hf__window_span span = hot_span(b);
+    uint64_t head = atomic_fetch_add(&b->state->head, 1), before; /* (M2) */
+    if (hf__window_tag(head) != generation) {
+        void_slot(b, head);
+        return false;
+    }
+    uint32_t slot = hf__window_slot(head, span.capacity), leaving = hf__window_leaving(slot, &span);
+    if (!put(b, generation, slot, HF__ENTRY_SUCCESS, false, &before)) return false;
+    if (hf__window_length(head + 1, &span) < span.size) return true;
+    if (leaving / HF__WINDOW_BLOCK != slot / HF__WINDOW_BLOCK) {
+        before = atomic_load(&b->state->window[leaving / HF__WINDOW_BLOCK]); /* (M2) */
+    }
+    /* Who fails to set it when the last spot leaves, because somebody is still writing, gets another chance. */
+    bool just_full = hf__window_length(head, &span) < span.size, now_and_then = slot % HF__WINDOW_BLOCK == 0;
+    if (just_full || now_and_then || hf__window_spot_at(before, generation, leaving)) become_clean(b, generation);
+    return !hf__window_wrapped(head, span.capacity) ||
+           atomic_load_explicit(&b->judge_success, memory_order_relaxed); /* (M9) */
 }
 
 static bool record_call(hf_breaker *b, uint32_t generation, enum hf__entry entry, bool slow) {
-    bool spot = entry != HF__ENTRY_SUCCESS || slow;
-    _Atomic uint64_t *word = &b->state->window[HF__WINDOW_HEAD];
-    uint64_t head = atomic_load(word), next; /* (M2) */
-    uint32_t slot;
-    do {
-        if (hf__window_tag(head) != generation) return false; /* stale */
-        if (!spot && hf__window_clean(head)) return false;    /* nothing can change */
-        next = hf__window_claim(head, spot, b->shape.capacity, &slot);
-    } while (!atomic_compare_exchange_weak(word, &head, next));
-    _Atomic uint64_t *block = &b->state->window[HF__WINDOW_BLOCKS + slot / HF__WINDOW_BLOCK];
-    uint64_t seen = atomic_load(block), written;
-    do {
-        if (!hf__window_put(seen, generation, slot, entry, slow, &written)) return false; /* stale by now */
-    } while (!atomic_compare_exchange_weak(block, &seen, written));
-    tidy(b, generation, spot);
-    return true;
+    return entry == HF__ENTRY_SUCCESS && !slow ? record_success(b, generation)
+                                               : record_spot(b, generation, entry, slow);
 }
 
 /* ---- by time ---- */
@@ -74,24 +132,25 @@ static struct hf__counts count_time(const hf_breaker *b, const struct hf__breake
                                     uint64_t *out_head) {
     uint64_t cells[HF__CELLS_MAX];
     struct hf__time_span span = time_span(b, rules);
-    *out_head = atomic_load_explicit(&b->state->window[HF__TIME_HEAD], memory_order_acquire); /* (M6) */
-    if (now != HF_NEVER) *out_head = hf__time_roll(*out_head, hf__time_epoch(now, span.width_ns));
+    *out_head = atomic_load_explicit(&b->state->head, memory_order_acquire); /* (M6) */
+    if (now != HF_NEVER) *out_head = hf__time_roll(*out_head, hf__time_epoch(now, span.width_ns), span.capacity);
     uint64_t spot = atomic_load(&b->state->window[HF__TIME_SPOT]); /* (M5) */
     /* Backwards: a part is written after its whole and read before it, so that it is seldom larger. */
-    for (uint32_t i = HF__SHARDS * b->shape.stride; i-- > 0;) {
+    for (uint32_t i = HF__BREAKER_SHARDS * b->shape.stride; i-- > 0;) {
         cells[i] = atomic_load(&b->state->window[HF__TIME_CELLS + i]);
     }
-    return hf__time_count(*out_head, spot, cells, HF__SHARDS, b->shape.stride, &span);
+    return hf__time_count(*out_head, spot, cells, HF__BREAKER_SHARDS, b->shape.stride, &span);
 }
 
 /* Moves the head on to the bucket of `now`. Who moved it clears what has left the ring. False: stale. */
 static bool roll(hf_breaker *b, uint32_t generation, hf_time now, uint64_t *out_head) {
-    _Atomic uint64_t *word = &b->state->window[HF__TIME_HEAD];
+    _Atomic uint64_t *word = &b->state->head;
     uint64_t head = atomic_load_explicit(word, memory_order_acquire), next; /* (M6) */
-    uint64_t epoch = hf__time_epoch(now, b->width_ns);
     do {
         if (hf__time_tag(head) != generation) return false;
-        next = *out_head = hf__time_roll(head, epoch);
+        *out_head = next = head;
+        if (hf__time_within(head, now, b->width_ns)) return true;
+        *out_head = next = hf__time_roll(head, hf__time_epoch(now, b->width_ns), b->shape.capacity);
         if (next == head) return true;
     } while (!atomic_compare_exchange_weak_explicit(word, &head, next, memory_order_acq_rel, memory_order_acquire));
     for (uint32_t i = HF__TIME_SPOT; i < b->shape.window; i++) {
@@ -104,8 +163,8 @@ static bool roll(hf_breaker *b, uint32_t generation, hf_time now, uint64_t *out_
 }
 
 static void add(hf_breaker *b, enum hf__cell_kind kind, uint64_t head) {
-    uint32_t shard = hf__thread_number() % HF__SHARDS * b->shape.stride;
-    uint32_t slot = (uint32_t)kind * b->shape.capacity + hf__time_slot(head, b->shape.capacity);
+    uint32_t shard = hf__thread_number() % HF__BREAKER_SHARDS * b->shape.stride;
+    uint32_t slot = (uint32_t)kind * b->shape.capacity + hf__time_slot(head);
     _Atomic uint64_t *cell = &b->state->window[HF__TIME_CELLS + shard + slot];
     uint64_t seen = atomic_load_explicit(cell, memory_order_relaxed), next;
     do {
@@ -157,18 +216,11 @@ bool hf__breaker_record(hf_breaker *b, uint32_t generation, enum hf__entry entry
                                                 : record_time(b, generation, entry, slow, now);
 }
 
-bool hf__breaker_idle(const hf_breaker *b, uint32_t generation) {
-    uint64_t head = atomic_load(&b->state->window[HF__WINDOW_HEAD]); /* (M2) */
-    return hf__window_clean(head) && hf__window_tag(head) == generation;
-}
-
 void hf__breaker_reset_window(hf_breaker *b, uint32_t generation, hf_time now) {
     bool by_calls = b->shape.kind == HF_BREAKER_BY_CALLS;
-    // NOLINTNEXTLINE(misc-redundant-expression): that they are the same is the point
-    _Static_assert((int)HF__WINDOW_HEAD == (int)HF__TIME_HEAD, "one head for both kinds");
-    _Atomic uint64_t *word = &b->state->window[HF__WINDOW_HEAD];
-    uint64_t fresh =
-        by_calls ? hf__window_head(generation) : hf__time_head(generation, hf__time_epoch(now, b->width_ns));
+    _Atomic uint64_t *word = &b->state->head;
+    uint64_t fresh = by_calls ? hf__window_head(generation)
+                              : hf__time_head(generation, hf__time_epoch(now, b->width_ns), b->shape.capacity);
     uint64_t seen = atomic_load(word); /* both kinds keep the tag in the same place */
     while (hf__generation_newer(generation, hf__window_tag(seen)) &&
            !atomic_compare_exchange_weak(word, &seen, fresh)) {

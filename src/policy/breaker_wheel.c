@@ -7,10 +7,6 @@ static _Atomic uint64_t *word_of(const hf_breaker *b, uint32_t place) {
     return &b->state->window[b->shape.wheel + place];
 }
 
-static uint64_t head_at(const hf_breaker *b, uint32_t generation, hf_time at) {
-    return hf__time_head(generation, hf__time_epoch(at, b->tick_ns));
-}
-
 static bool swap(_Atomic uint64_t *word, uint64_t *seen, uint64_t next) {
     return atomic_compare_exchange_weak_explicit(word, seen, next, memory_order_relaxed,
                                                  memory_order_relaxed); /* (M8) */
@@ -27,28 +23,30 @@ static void move_old(hf_breaker *b, uint32_t place, uint32_t generation, int32_t
     } while (next != seen && !swap(word, &seen, next));
 }
 
-uint32_t hf__breaker_enter(hf_breaker *b, uint32_t generation, hf_time now, bool *out_first) {
-    uint64_t head = head_at(b, generation, now), next;
-    uint32_t place = hf__thread_number() % HF__SHARDS * HF__WHEEL_WORDS + hf__wheel_slot(head), left;
-    _Atomic uint64_t *word = word_of(b, place);
+struct hf__wheel_place hf__breaker_enter(hf_breaker *b, uint32_t generation, hf_time now, bool *out_first) {
+    uint64_t head = hf__time_head(generation, hf__time_epoch(now, b->tick_ns), HF__WHEEL_TICKS), next;
+    struct hf__wheel_place place = {.word = hf__thread_number() % HF__BREAKER_SHARDS * HF__WHEEL_WORDS +
+                                            hf__time_slot(head)};
+    uint32_t left;
+    _Atomic uint64_t *word = word_of(b, place.word);
     uint64_t seen = atomic_load_explicit(word, memory_order_relaxed);
     *out_first = false;
     do {
-        if (!hf__wheel_enter(seen, head, &next, &left)) return HF__NOT_ON_WHEEL;
+        if (!hf__wheel_enter(seen, head, &next, &left)) return (struct hf__wheel_place){.word = HF__NOT_ON_WHEEL};
     } while (!swap(word, &seen, next));
-    *out_first = seen >> HF__CELL_EPOCH_SHIFT != next >> HF__CELL_EPOCH_SHIFT;
-    if (left > 0) move_old(b, place, generation, (int32_t)left);
+    place.tick = hf__wheel_tick(next);
+    *out_first = hf__wheel_tick(seen) != place.tick;
+    if (left > 0) move_old(b, place.word, generation, (int32_t)left);
     return place;
 }
 
-void hf__breaker_leave(hf_breaker *b, uint32_t where, uint32_t generation, hf_time began_at) {
-    if (where == HF__NOT_ON_WHEEL) return;
-    uint64_t head = head_at(b, generation, began_at), next;
-    _Atomic uint64_t *word = word_of(b, where);
-    uint64_t seen = atomic_load_explicit(word, memory_order_relaxed);
+void hf__breaker_leave(hf_breaker *b, struct hf__wheel_place place, uint32_t generation) {
+    if (place.word == HF__NOT_ON_WHEEL) return;
+    _Atomic uint64_t *word = word_of(b, place.word);
+    uint64_t seen = atomic_load_explicit(word, memory_order_relaxed), next;
     do {
-        if (!hf__wheel_leave(seen, head, &next)) {
-            move_old(b, where, generation, -1);
+        if (!hf__wheel_leave(seen, place.tick, &next)) {
+            move_old(b, place.word, generation, -1);
             return;
         }
     } while (!swap(word, &seen, next));
@@ -61,5 +59,5 @@ uint32_t hf__breaker_overdue(const hf_breaker *b, const struct hf__breaker_rules
     for (uint32_t i = 0; i < HF__WHEEL_TOTAL; i++) {
         words[i] = atomic_load_explicit(word_of(b, i), memory_order_relaxed); /* (M8) */
     }
-    return hf__wheel_overdue(words, HF__SHARDS, generation, b->tick_ns, rules->slow_call_ns, now);
+    return hf__wheel_overdue(words, HF__BREAKER_SHARDS, generation, b->tick_ns, rules->slow_call_ns, now);
 }

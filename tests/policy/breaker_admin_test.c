@@ -168,8 +168,8 @@ static void reconfigure_refuses_what_is_fixed(void **state) {
     (void)state;
     hf_breaker_config config = rig_config(100, 20, HF_PPM);
     rig_build(&config);
-    config.window = 113;
-    refused(config, "breaker \"b\": window is 113, expected 1 to 112");
+    config.window = 129;
+    refused(config, "breaker \"b\": window is 129, expected 1 to 128");
     config.window_kind = HF_BREAKER_BY_TIME;
     refused(config, "breaker \"b\": window_kind is 1, but was made as 0 and stays");
     rig_teardown(NULL);
@@ -315,8 +315,8 @@ static void the_state_has_the_size_that_the_header_says(void **state) {
         uint32_t window, buckets;
         size_t bytes;
         bool wheel;
-    } rows[] = {{HF_BREAKER_BY_CALLS, 1, 1, 256, false},    {HF_BREAKER_BY_CALLS, 112, 1, 256, false},
-                {HF_BREAKER_BY_CALLS, 1024, 1, 768, false}, {HF_BREAKER_BY_CALLS, 100, 1, 768, true},
+    } rows[] = {{HF_BREAKER_BY_CALLS, 1, 1, 256, false},    {HF_BREAKER_BY_CALLS, 128, 1, 256, false},
+                {HF_BREAKER_BY_CALLS, 1024, 1, 704, false}, {HF_BREAKER_BY_CALLS, 100, 1, 768, true},
                 {HF_BREAKER_BY_TIME, 1, 10, 1280, false},   {HF_BREAKER_BY_TIME, 1, 20, 2304, false},
                 {HF_BREAKER_BY_TIME, 1, 10, 1792, true}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -325,6 +325,11 @@ static void the_state_has_the_size_that_the_header_says(void **state) {
         assert_int_equal(hf__breaker_state_bytes(&shape), rows[i].bytes);
     }
     assert_in_range(sizeof(struct hf_breaker), 100, 512);
+    hf_breaker_config config = rig_config(100, 20, HF_PPM);
+    assert_int_equal(hf_breaker_state_bytes(&config), 256);
+    assert_int_equal(hf_breaker_state_bytes(NULL), 256);
+    config.probes = 0;
+    assert_int_equal(hf_breaker_state_bytes(&config), 0);
 }
 
 int main(void) {

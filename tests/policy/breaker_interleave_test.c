@@ -101,6 +101,7 @@ static void reset(void *arg) {
     (void)arg;
     memset(scene.breaker->state, 0, hf__breaker_state_bytes(&scene.breaker->shape));
     hf__breaker_use(scene.breaker, &scene.rules);
+    interleave_store(&scene.breaker->seems_dirty, false);
     memset(scene.callers, 0, sizeof scene.callers);
     for (uint32_t i = 0; i < 8; i++) scene.callers[i].rng = i;
     scene.now = START;
@@ -191,6 +192,8 @@ static void no_trip_is_missed(void **state) {
     run_scene("three failures, by calls", 3, 2);
     set_scene(plain_config(10, 2, 500000), "", NULL, first_fails_others_succeed, opens_once);
     run_scene("the success completes min_calls, by calls", 2, 3);
+    set_scene(plain_config(3, 3, 330000), "S", NULL, first_fails_others_succeed, opens_once);
+    run_scene("the window is full before all are written, by calls", 3, 2);
     hf_breaker_config config = plain_config(10, 2, 500000);
     config.window_kind = HF_BREAKER_BY_TIME;
     set_scene(config, "", NULL, first_fails_others_succeed, opens_once);
@@ -207,7 +210,7 @@ static void no_trip_is_missed(void **state) {
 
 /* One success more makes the window clean; the failure must show. */
 static void clean_hides_nothing(bool died) {
-    uint64_t head = interleave_load(&scene.breaker->state->window[HF__WINDOW_HEAD]);
+    uint64_t head = interleave_load(&scene.breaker->state->head);
     hf_breaker_info info = info_now();
     if (died) return; /* between writing and clearing: policy/breaker_inside.h */
     STEPPER_MUST(!hf__window_clean(head) && info.failures == 1);
@@ -219,8 +222,8 @@ static void a_clean_window_hides_no_failure(void **state) {
     set_scene(config, "S", NULL, first_fails_others_succeed, clean_hides_nothing);
     run_scene("a failure while it becomes clean", 2, 3);
     /* The ring has gone round: in the slot of the failure stands a success until it is written. */
-    char before[3 * 40 + 1] = "";
-    for (size_t i = 0; i < 40; i++) memcpy(before + 3 * i, "FFS", 4);
+    char before[3 * 46 + 1] = "";
+    for (size_t i = 0; i < 46; i++) memcpy(before + 3 * i, "FFS", 4);
     set_scene(config, before, NULL, first_fails_others_succeed, clean_hides_nothing);
     run_scene("a failure over an old success", 2, 2);
     config = plain_config(3, 3, HF_BREAKER_OFF);

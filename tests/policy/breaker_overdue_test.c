@@ -155,7 +155,7 @@ static void the_wheel_is_the_list(void **state) {
     static uint64_t words[SHARDS * HF__WHEEL_WORDS];
     static struct {
         bool runs;
-        uint32_t place;
+        uint32_t place, tick;
         hf_time at;
     } calls[CALLS];
     uint64_t rng = 11;
@@ -163,17 +163,19 @@ static void the_wheel_is_the_list(void **state) {
     for (int step = 0; step < 100000; step++) {
         uint64_t dice = hf__rng_next(&rng);
         uint32_t i = (uint32_t)(dice % CALLS), left = 0;
-        uint64_t head = hf__time_head(7, hf__time_epoch(calls[i].runs ? calls[i].at : now, tick_ns));
+        uint64_t head = hf__time_head(7, hf__time_epoch(now, tick_ns), HF__WHEEL_TICKS);
         if (!calls[i].runs) {
             uint32_t shard = (uint32_t)(dice >> 32) % SHARDS * HF__WHEEL_WORDS;
-            calls[i].place = shard + hf__wheel_slot(head);
+            calls[i].place = shard + hf__time_slot(head);
             calls[i].at = now;
             calls[i].runs = hf__wheel_enter(words[calls[i].place], head, &words[calls[i].place], &left);
             assert_true(calls[i].runs);
+            calls[i].tick = hf__wheel_tick(words[calls[i].place]);
             words[shard + HF__WHEEL_OLD] = hf__wheel_old(words[shard + HF__WHEEL_OLD], 7, (int32_t)left);
         } else if (dice >> 40 & 3) { /* one in four goes on hanging */
             uint32_t place = calls[i].place, old = place - place % HF__WHEEL_WORDS + HF__WHEEL_OLD;
-            if (!hf__wheel_leave(words[place], head, &words[place])) words[old] = hf__wheel_old(words[old], 7, -1);
+            if (!hf__wheel_leave(words[place], calls[i].tick, &words[place]))
+                words[old] = hf__wheel_old(words[old], 7, -1);
             calls[i].runs = false;
         }
         now += (int64_t)(hf__rng_next(&rng) % (uint64_t)(step % 1000 == 0 ? 5 * HF_SECOND : 20 * MS));

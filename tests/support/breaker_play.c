@@ -47,7 +47,7 @@ static void choose_rules(struct bytes *in, hf_breaker_config *c) {
     int64_t bucket_ms = c->window_ms / c->buckets;
     c->buckets = (uint32_t)bytes_between(in, 1, 10);
     c->window_ms = bucket_ms * c->buckets;
-    c->window = 1 + bytes_below(in, bytes_one_in(in, 4) ? 112 : 12);
+    c->window = 1 + bytes_below(in, bytes_one_in(in, 4) ? 128 : 12);
     c->min_calls = 1 + bytes_below(in, calls ? c->window : 10);
     c->failure_rate_ppm = rate(in);
     c->slow_rate_ppm = rate(in);

@@ -52,6 +52,7 @@ static inline uint64_t interleave_add(_Atomic uint64_t *word, uint64_t value) { 
 #undef atomic_compare_exchange_weak
 #undef atomic_compare_exchange_weak_explicit
 #undef atomic_fetch_add_explicit
+#undef atomic_fetch_add
 #define INTERLEAVE_LOAD(word) \
     _Generic((word), const _Atomic int64_t *: interleave_load_signed, _Atomic int64_t *: interleave_load_signed, \
              const _Atomic uint32_t *: interleave_load_narrow, _Atomic uint32_t *: interleave_load_narrow, \
@@ -68,5 +69,7 @@ static inline uint64_t interleave_add(_Atomic uint64_t *word, uint64_t value) { 
 #define atomic_compare_exchange_weak_explicit(word, seen, value, yes, no) \
     (interleave_step(), interleave_exchange(word, seen, value))
 #define atomic_fetch_add_explicit(word, value, order) (interleave_step(), interleave_add(word, value))
+
+#define atomic_fetch_add(word, value) (interleave_step(), interleave_add(word, value))
 
 #endif
