@@ -5,7 +5,7 @@
 /* Pipeline: policies in an order, outermost first, frozen once built and shared by any number of
  * threads. The order is the meaning. The usual one is
  *
- *     fallback, total timeout, retry, bulkhead, breaker, attempt timeout
+ *     fallback, total timeout, retry, bulkhead, hedge, breaker, attempt timeout
  *
  * so that every attempt is counted by the breaker and takes a slot only while it runs. Any order can be
  * built; hf_pipeline_check says in words what is wrong with one.

@@ -84,6 +84,10 @@ static const struct key {
     {"bulkhead", "overload_after", MS, offsetof(hf_bulkhead_config, overload_after_ms), "overload_after_ms"},
     {"bulkhead", "overload_wait", MS, offsetof(hf_bulkhead_config, overload_wait_ms), "overload_wait_ms"},
     {"bulkhead", "max_wait", MS, offsetof(hf_bulkhead_config, max_wait_ms), "max_wait_ms"},
+    {"hedge", "delay", MS, offsetof(hf_hedge_config, delay_ms), "delay_ms"},
+    {"hedge", "share", PPM, offsetof(hf_hedge_config, share_ppm), "share_ppm"},
+    {"hedge", "samples", U32, offsetof(hf_hedge_config, min_samples), "min_samples"},
+    {"hedge", "at_failure", U32, offsetof(hf_hedge_config, at_failure), "at_failure"},
     {"timeout", "after", MS, offsetof(hf_timeout_config, timeout_ms), "timeout_ms"},
 };
 
@@ -179,6 +183,7 @@ bool vector_config_init(struct vector_world *w, const char *object, union vector
     else if (strcmp(object, "bulkhead") == 0) hf_bulkhead_config_init(&out->bulkhead);
     else if (strcmp(object, "limit") == 0) hf_concurrency_config_init(&out->limit);
     else if (strcmp(object, "rate") == 0) hf_rate_limit_config_init(&out->rate);
+    else if (strcmp(object, "hedge") == 0) hf_hedge_config_init(&out->hedge);
     else if (strcmp(object, "timeout") == 0) hf_timeout_config_init(&out->timeout);
     else if (strcmp(object, "backoff") == 0) hf_backoff_config_init(&out->backoff);
     else return vector_fault(w, "syntax: there is no object \"%s\"", object);

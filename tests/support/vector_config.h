@@ -16,6 +16,7 @@ union vector_config {
     hf_bulkhead_config bulkhead;
     hf_rate_limit_config rate;
     hf_concurrency_config limit;
+    hf_hedge_config hedge;
     hf_timeout_config timeout;
     hf_backoff_config backoff;
 };

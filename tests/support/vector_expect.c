@@ -140,6 +140,14 @@ static bool call_fact(const struct vector_world *w, const char *name, enum type 
         FACT("limited", NUMBER, info.in_flight)
         FACT("base", DURATION, info.base_ns)
     }
+    if (w->hedge != NULL) {
+        hf_hedge_info info = {.struct_size = sizeof info};
+        if (hf_hedge_snapshot(w->hedge, &info) != 0) return false;
+        FACT("hedges", NUMBER, info.hedges)
+        FACT("hedges_won", NUMBER, info.won)
+        FACT("hedges_denied", NUMBER, info.denied)
+        FACT("second_at", DURATION, w->second_at == HF_NEVER ? HF_NEVER : w->second_at - w->began_at)
+    }
     if (w->rate != NULL) {
         FACT("permits", NUMBER, hf_rate_limit_available(w->rate, NULL, w->now))
         FACT("take_in", DURATION, w->ticket.at == HF_NEVER ? HF_NEVER : w->ticket.at - w->now)

@@ -99,6 +99,7 @@ static bool do_word(struct vector_world *w, char *token, bool *out_known) {
     *out_known = true;
     if ((inner = bracketed(token, "call")) != NULL) return vector_play(w, inner);
     if ((inner = bracketed(token, "run")) != NULL) return vector_play_blocking(w, inner);
+    if ((inner = bracketed(token, "race")) != NULL) return vector_race(w, inner);
     if ((inner = bracketed(token, "new")) != NULL) return vector_world_renew(w, inner);
     if ((inner = bracketed(token, "backoff")) != NULL) return vector_set_backoff(w, inner);
     if ((inner = bracketed(token, "invalid")) != NULL) return vector_check_config(w, inner, false);

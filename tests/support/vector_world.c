@@ -82,6 +82,9 @@ static int make(struct vector_world *w, const char *object, const char *name, co
     } else if (strcmp(object, "rate") == 0 && w->rate == NULL) {
         rc = hf_rate_limit_new(&w->rate, name, &config->rate, error);
         join(w, hf_rate_limit_policy(w->rate));
+    } else if (strcmp(object, "hedge") == 0 && w->hedge == NULL) {
+        rc = hf_hedge_new(&w->hedge, name, &config->hedge, w->budget, error);
+        join(w, hf_hedge_policy(w->hedge));
     } else if (strcmp(object, "timeout") == 0) {
         hf_timeout **out = &w->timeouts[w->timeout_count++];
         rc = hf_timeout_new(out, name, &config->timeout, error);
@@ -176,6 +179,7 @@ bool vector_world_fini(struct vector_world *w) {
     hf_budget_free(w->budget);
     hf_bulkhead_free(w->bulkhead);
     hf_rate_limit_free(w->rate);
+    hf_hedge_free(w->hedge);
     hf_concurrency_free(w->limit);
     for (size_t i = 0; i < w->timeout_count; i++) hf_timeout_free(w->timeouts[i]);
     for (size_t i = 0; i < w->fallback_count; i++) hf_fallback_free(w->fallbacks[i]);

@@ -34,6 +34,7 @@ struct vector_world {
     hf_concurrency *limit;
     hf_rate_limit *rate;
     hf_rate_ticket ticket; /* what was last taken from it */
+    hf_hedge *hedge;
     hf_timeout *timeouts[HF_MAX_POLICIES];
     size_t timeout_count;
     hf_fallback *fallbacks[HF_MAX_POLICIES];
@@ -55,6 +56,7 @@ struct vector_world {
     hf_result result;
     hf_time began_at, ended_at;
     hf_time deadline_at;         /* of its last START, HF_NEVER */
+    hf_time second_at;           /* of its second attempt in a race, HF_NEVER */
     uint32_t cancels;            /* CANCEL orders it gave */
     uint32_t wakes;              /* of calls that wait in line, in the row */
     uint32_t runs;               /* fallbacks run in the row */
@@ -95,6 +97,9 @@ bool vector_play(struct vector_world *w, const char *list);
 
 /* The same through hf_run. */
 bool vector_play_blocking(struct vector_world *w, const char *list);
+
+/* The same with attempts that may overlap, for hedges. The caller cancels when the first one says so. */
+bool vector_race(struct vector_world *w, const char *list);
 
 /* "take:WEIGHT[,wait=DURATION]=ANSWER": permits of the rate limit, outside of any call. The answer is how long to wait
  * for them, or "no". "refund" gives back what was last taken. */
