@@ -36,7 +36,7 @@ struct hf_concurrency {
 };
 
 /* The frame of a call. */
-enum { STARTED_AT };
+enum { STARTED_AT, ATTEMPTS_BEFORE };
 
 static hf_concurrency *limit_of(hf_policy *policy) { return (hf_concurrency *)(void *)policy; }
 
@@ -78,6 +78,7 @@ static int concurrency_admit(hf_policy *policy, struct hf_frame *frame, struct h
     }
     note_most(limit, in_flight);
     frame->word[STARTED_AT] = (uint64_t)x->now;
+    frame->word[ATTEMPTS_BEFORE] = x->attempts;
     return HF__PASS;
 }
 
@@ -127,7 +128,7 @@ static bool is_drop(const struct hf_x *x) {
 static int concurrency_settle(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
     hf_concurrency *limit = limit_of(policy);
     atomic_fetch_sub_explicit(&limit->in_flight, 1, memory_order_relaxed);
-    if (x->rejected) return HF__PASS;
+    if (x->attempts == frame->word[ATTEMPTS_BEFORE]) return HF__PASS; /* nothing inside has reached the dependency */
     if (is_drop(x)) {
         atomic_fetch_add_explicit(&limit->window.drops, 1, memory_order_relaxed);
     } else if (x->outcome.kind == HF_SUCCESS) {

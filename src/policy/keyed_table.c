@@ -12,23 +12,26 @@
 #define ONE_SHARD_BELOW 1024
 #define NUMBERS_MAX 4
 
-/* Places in a shard's arrays are counted from 1; 0 is none, so that zeroed memory is an empty shard. */
-struct links {
-    uint32_t chain; /* next with the same index, or next free */
+/* Places in a shard are counted from 1; 0 is none, so that zeroed memory is an empty shard. An entry is together in
+ * memory, most often in one cache line: a table of a million keys misses the cache with everything it touches. */
+struct entry {
+    uint64_t hash;
+    uint32_t chain; /* next with the same index */
     uint32_t newer, older;
+    uint32_t reserved;
+    int64_t numbers[];
 };
 
 struct shard {
     pthread_mutex_t mutex;
     struct {
-        uint64_t *hash;
-        int64_t *numbers;
-        struct links *links;
+        char *entries;   /* `stride` bytes each; the first is not used */
         uint32_t *index; /* first of each chain */
         uint32_t used;   /* places ever taken: 1 to `used`; nothing is ever freed, only taken over */
         uint32_t newest, oldest;
     } locked;
     uint32_t capacity, index_mask;
+    size_t stride;
 };
 
 struct hf__keyed_table {
@@ -47,22 +50,19 @@ static uint32_t index_size(uint32_t capacity) {
     return size;
 }
 
+static size_t stride_of(uint32_t numbers) { return sizeof(struct entry) + numbers * sizeof(int64_t); }
+
 static size_t shard_bytes(uint32_t capacity, uint32_t numbers) {
-    size_t bytes = (capacity + 1) * (sizeof(uint64_t) + numbers * sizeof(int64_t) + sizeof(struct links)) +
-                   index_size(capacity) * sizeof(uint32_t);
+    size_t bytes = (capacity + 1) * stride_of(numbers) + index_size(capacity) * sizeof(uint32_t);
     return (bytes + 7) / 8 * 8;
 }
 
 static void carve(struct shard *shard, char *memory, uint32_t capacity, uint32_t numbers) {
     shard->capacity = capacity;
+    shard->stride = stride_of(numbers);
     shard->index_mask = index_size(capacity) - 1;
-    shard->locked.hash = (uint64_t *)(void *)memory;
-    memory += (capacity + 1) * sizeof(uint64_t);
-    shard->locked.numbers = (int64_t *)(void *)memory;
-    memory += ((size_t)capacity + 1) * numbers * sizeof(int64_t);
-    shard->locked.links = (struct links *)(void *)memory;
-    memory += (capacity + 1) * sizeof(struct links);
-    shard->locked.index = (uint32_t *)(void *)memory;
+    shard->locked.entries = memory;
+    shard->locked.index = (uint32_t *)(void *)(memory + (capacity + 1) * shard->stride);
 }
 
 struct hf__keyed_table *hf__keyed_table_new(uint32_t max_keys, uint32_t numbers) {
@@ -101,27 +101,31 @@ void hf__keyed_table_free(struct hf__keyed_table *table) {
 
 /* ---- one shard, locked ---- */
 
+static struct entry *entry_at(const struct shard *shard, uint32_t at) {
+    return (struct entry *)(void *)(shard->locked.entries + at * shard->stride);
+}
+
 static uint32_t *chain_of(struct shard *shard, uint64_t hash) { return &shard->locked.index[hash & shard->index_mask]; }
 
 static uint32_t find_locked(struct shard *shard, uint64_t hash) {
     uint32_t at = *chain_of(shard, hash);
-    while (at != 0 && shard->locked.hash[at] != hash) at = shard->locked.links[at].chain;
+    while (at != 0 && entry_at(shard, at)->hash != hash) at = entry_at(shard, at)->chain;
     return at;
 }
 
 static void unlist_locked(struct shard *shard, uint32_t at) {
-    struct links *links = shard->locked.links, *mine = &links[at];
-    if (mine->newer != 0) links[mine->newer].older = mine->older;
+    const struct entry *mine = entry_at(shard, at);
+    if (mine->newer != 0) entry_at(shard, mine->newer)->older = mine->older;
     else shard->locked.newest = mine->older;
-    if (mine->older != 0) links[mine->older].newer = mine->newer;
+    if (mine->older != 0) entry_at(shard, mine->older)->newer = mine->newer;
     else shard->locked.oldest = mine->newer;
 }
 
 static void list_newest_locked(struct shard *shard, uint32_t at) {
-    struct links *links = shard->locked.links;
-    links[at].newer = 0;
-    links[at].older = shard->locked.newest;
-    if (shard->locked.newest != 0) links[shard->locked.newest].newer = at;
+    struct entry *mine = entry_at(shard, at);
+    mine->newer = 0;
+    mine->older = shard->locked.newest;
+    if (shard->locked.newest != 0) entry_at(shard, shard->locked.newest)->newer = at;
     else shard->locked.oldest = at;
     shard->locked.newest = at;
 }
@@ -129,26 +133,22 @@ static void list_newest_locked(struct shard *shard, uint32_t at) {
 /* Takes the oldest out of its chain and off the list. */
 static uint32_t evict_locked(struct shard *shard) {
     uint32_t at = shard->locked.oldest;
-    uint32_t *link = chain_of(shard, shard->locked.hash[at]);
-    while (*link != at) link = &shard->locked.links[*link].chain;
-    *link = shard->locked.links[at].chain;
+    uint32_t *link = chain_of(shard, entry_at(shard, at)->hash);
+    while (*link != at) link = &entry_at(shard, *link)->chain;
+    *link = entry_at(shard, at)->chain;
     unlist_locked(shard, at);
     return at;
 }
 
 static uint32_t make_locked(struct shard *shard, uint32_t numbers, uint64_t hash, struct hf__keyed_slot *slot) {
-    uint32_t at;
-    if (shard->locked.used < shard->capacity) {
-        at = ++shard->locked.used;
-    } else {
-        at = evict_locked(shard);
-        slot->evicted = true;
-        memcpy(slot->lost, &shard->locked.numbers[(size_t)at * numbers], numbers * sizeof slot->lost[0]);
-    }
-    shard->locked.hash[at] = hash;
-    memset(&shard->locked.numbers[(size_t)at * numbers], 0, numbers * sizeof(int64_t));
-    uint32_t *chain = chain_of(shard, hash);
-    shard->locked.links[at].chain = *chain;
+    bool room = shard->locked.used < shard->capacity;
+    uint32_t at = room ? ++shard->locked.used : evict_locked(shard), *chain = chain_of(shard, hash);
+    struct entry *entry = entry_at(shard, at);
+    slot->evicted = !room;
+    memcpy(slot->lost, entry->numbers, numbers * sizeof slot->lost[0]);
+    memset(entry->numbers, 0, numbers * sizeof entry->numbers[0]);
+    entry->hash = hash;
+    entry->chain = *chain;
     *chain = at;
     list_newest_locked(shard, at);
     return at;
@@ -167,7 +167,7 @@ struct hf__keyed_slot hf__keyed_open(struct hf__keyed_table *table, const char *
         list_newest_locked(shard, at);
     }
     if (at == 0 && make) at = make_locked(shard, table->numbers, hash, &slot);
-    if (at != 0) slot.numbers = &shard->locked.numbers[(size_t)at * table->numbers];
+    if (at != 0) slot.numbers = entry_at(shard, at)->numbers;
     return slot;
 }
 
@@ -179,8 +179,7 @@ void hf__keyed_each(struct hf__keyed_table *table, void (*change)(void *arg, int
     for (uint32_t i = 0; i < table->shards; i++) {
         struct shard *shard = &table->shard[i];
         HF_MUST(pthread_mutex_lock(&shard->mutex) == 0);
-        for (uint32_t at = 1; at <= shard->locked.used; at++)
-            change(arg, &shard->locked.numbers[(size_t)at * table->numbers]);
+        for (uint32_t at = 1; at <= shard->locked.used; at++) change(arg, entry_at(shard, at)->numbers);
         HF_MUST(pthread_mutex_unlock(&shard->mutex) == 0);
     }
 }

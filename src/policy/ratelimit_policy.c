@@ -181,7 +181,8 @@ uint32_t hf_rate_limit_keys(const hf_rate_limit *limit) {
 
 /* The frame of a call. */
 struct state {
-    hf_time at; /* of its permits; kept one higher, so that 0 is "none taken" */
+    int64_t
+        mark; /* 0: none taken. While parked: the instant of the permits, plus 1. Then: attempts made before, plus 1 */
     int64_t taken[HF_RATE_TIERS_MAX];
 };
 _Static_assert(sizeof(struct state) <= sizeof(((struct hf_frame *)0)->word), "fits a frame");
@@ -193,20 +194,21 @@ static int rate_admit(hf_policy *policy, struct hf_frame *frame, struct hf_x *x)
     hf_rate_limit *limit = limit_of(policy);
     struct state *state = state_of(frame);
     if (x->caller->weight == 0) return HF__PASS;
-    if (state->at == 0) {
+    hf_time at = state->mark - 1;
+    if (state->mark == 0) {
         /* A permit at the deadline or later would be of no use. */
         hf_time last = x->deadline == HF_NEVER ? HF_NEVER : x->deadline - 1;
         hf_time until = hf__max(x->now, hf__min(hf__add(x->now, limit->max_wait_ns), last));
-        hf_time at;
         if (!take(limit, x->caller->key, x->caller->weight, until, x->now, state->taken, &at)) {
             x->reason = HF_REASON_RATE_LIMITED;
             x->at = at;
             return HF__TURN;
         }
-        state->at = hf__add(at, 1);
     }
-    if (x->now >= state->at - 1) return HF__PASS;
-    x->at = state->at - 1;
+    bool wait = x->now < at;
+    state->mark = hf__add(wait ? at : x->attempts, 1);
+    if (!wait) return HF__PASS;
+    x->at = at;
     return HF__PARK;
 }
 
@@ -216,8 +218,9 @@ static void rate_leave(hf_policy *policy, struct hf_frame *frame, const struct h
 
 static int rate_settle(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
     hf_rate_limit *limit = limit_of(policy);
-    if (x->rejected && state_of(frame)->at != 0) {
-        (void)refund(limit, x->caller->key, x->caller->weight, x->now, state_of(frame)->taken);
+    const struct state *state = state_of(frame);
+    if (state->mark == x->attempts + INT64_C(1)) { /* nothing inside has reached the dependency */
+        (void)refund(limit, x->caller->key, x->caller->weight, x->now, state->taken);
     } else if (!x->rejected && limit->drain_on_throttled && x->outcome.kind == HF_THROTTLED) {
         uint64_t rules = atomic_load_explicit(&limit->words->rules[0], memory_order_relaxed);
         int64_t hint = x->outcome.retry_after_ns > 0 ? x->outcome.retry_after_ns : hf__rate_interval(rules);

@@ -46,13 +46,16 @@ static bool turned_back(hf_throttle *throttle, uint64_t epoch, const struct hf_x
     return share > 0 && hf__rng_between(hf__rng_next(x->rng), 0, HF_PPM - 1) < share;
 }
 
+/* The frame of a call. */
+enum { ATTEMPTS_BEFORE };
+
 static int throttle_admit(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
-    (void)frame;
     hf_throttle *throttle = throttle_of(policy);
     uint64_t epoch = hf__throttle_epoch(&throttle->rules, x->now);
     bool back = turned_back(throttle, epoch, x); /* by those before it, not by itself */
     add(throttle->total, epoch, 1, 0);
     add(throttle->class[x->priority], epoch, 1, 0);
+    frame->word[ATTEMPTS_BEFORE] = x->attempts;
     if (!back) return HF__PASS;
     atomic_fetch_add_explicit(&throttle->rejected, 1, memory_order_relaxed);
     x->reason = HF_REASON_THROTTLED_BY_CLIENT;
@@ -60,11 +63,10 @@ static int throttle_admit(hf_policy *policy, struct hf_frame *frame, struct hf_x
 }
 
 static int throttle_settle(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
-    (void)frame;
     hf_throttle *throttle = throttle_of(policy);
     uint64_t epoch = hf__throttle_epoch(&throttle->rules, x->now);
-    if (x->rejected || x->outcome.kind == HF_NEUTRAL) {
-        /* It said nothing about the dependency, so it was never asked for. */
+    if (x->attempts == frame->word[ATTEMPTS_BEFORE] || x->outcome.kind == HF_NEUTRAL) {
+        /* It never came to the dependency, or said nothing about it: so it was never asked for. */
         add(throttle->total, epoch, -1, 0);
         add(throttle->class[x->priority], epoch, -1, 0);
     } else if (x->outcome.kind == HF_SUCCESS) {

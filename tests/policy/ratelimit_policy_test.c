@@ -169,6 +169,29 @@ static void what_is_turned_back_further_in_costs_nothing(void **state) {
     }
 }
 
+/* A retry inside: an attempt was made before the last pass was turned back, so the permit is used. */
+static void a_permit_that_was_used_is_not_given_back(void **state) {
+    (void)state;
+    hf_bulkhead_config one;
+    hf_bulkhead_config_init(&one);
+    one.max_concurrent = 1;
+    hf_retry *retry;
+    hf_rate_limit_config c = rate(1, 5, 1000);
+    assert_int_equal(hf_bulkhead_new(&full, "full", &one, NULL), 0);
+    assert_int_equal(hf_retry_new(&retry, "retry", NULL, NULL, NULL), 0);
+    assert_int_equal(hf_rate_limit_new(&limit, "quota", &c, NULL), 0);
+    hf_policy *order[] = {hf_rate_limit_policy(limit), hf_retry_policy(retry), hf_bulkhead_policy(full)};
+    assert_int_equal(hf_pipeline_new(&pipeline, "p", order, 3, NULL), 0);
+    hf_retry_free(retry);
+    assert_int_equal(begin(0, NULL, 1, HF_NEVER), HF_STEP_START);
+    assert_int_equal(hf_call_report(&s.call, 1, hf_failure(1), 0), 0);
+    assert_int_equal(hf_bulkhead_resize(full, 0), 0);
+    assert_int_equal(stepper_next(&s), HF_STEP_DONE);
+    (void)stepper_end(&s, &result);
+    assert_int_equal(hf_result_reason(&result), HF_REASON_FULL);
+    assert_int_equal(hf_rate_limit_available(limit, NULL, 0), 4);
+}
+
 static void a_throttled_answer_drains(void **state) {
     (void)state;
     hf_rate_limit_config c = rate(100, 50, 1000);
@@ -412,6 +435,7 @@ int main(void) {
         TEST(a_call_waits_for_its_permit_and_no_longer),
         TEST(who_leaves_gives_the_permit_back),
         TEST(what_is_turned_back_further_in_costs_nothing),
+        TEST(a_permit_that_was_used_is_not_given_back),
         TEST(a_throttled_answer_drains),
         TEST(a_throttled_key_drains_alone),
         TEST(limits_change_while_calls_go_on),

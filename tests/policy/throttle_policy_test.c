@@ -160,6 +160,23 @@ static void what_says_nothing_is_forgotten(void **state) {
         assert_int_equal(hf_result_reason(&result), HF_REASON_FULL);
     }
     assert_int_equal(info_at(HF_SECOND).requests, 0);
+    /* Nor does a fallback inside that answers for what was turned back. */
+    (void)teardown(NULL);
+    hf_fallback *fallback;
+    int value = 1;
+    assert_int_equal(hf_fallback_value_new(&fallback, "fallback", &value, sizeof value, 0, NULL), 0);
+    assert_int_equal(hf_throttle_new(&throttle, "payments", NULL, NULL), 0);
+    hf_policy *with_fallback[] = {hf_throttle_policy(throttle), hf_fallback_policy(fallback), hf_bulkhead_policy(none)};
+    assert_int_equal(hf_pipeline_new(&pipeline, "p", with_fallback, 3, NULL), 0);
+    for (int i = 0; i < 50; i++) {
+        const hf_outcome never = hf_success();
+        value = 0;
+        assert_int_equal(stepper_play(&s, pipeline, NULL, HF_SECOND, &never, NULL, 1, &value, &result), 0);
+        assert_true(hf_result_flags(&result) & HF_RESULT_FALLBACK);
+    }
+    assert_int_equal(info_at(HF_SECOND).requests, 0);
+    assert_int_equal(info_at(HF_SECOND).accepts, 0);
+    hf_fallback_free(fallback);
     hf_bulkhead_free(none);
 }
 
