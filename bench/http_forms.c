@@ -208,7 +208,7 @@ void bench_form_begin(enum form form, const char *given_url) {
     for (int i = 0; i < BENCH_IN_FLIGHT; i++) easy[i] = make_handle(&bodies[i]);
     multi = curl_multi_init();
     curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)BENCH_IN_FLIGHT);
-    (void)bench_form_run(form, BENCH_IN_FLIGHT * 4);
+    (void)bench_form_run(form, (uint64_t)BENCH_IN_FLIGHT * 4);
 }
 
 void bench_form_end(enum form form) {

@@ -24,7 +24,7 @@
     X(recovery_ms)            \
     X(warm_up_ms)
 
-#define COUNT_FIELD(field) +1
+#define COUNT_FIELD(field) +1 // NOLINT(bugprone-macro-parentheses): a term of a sum
 _Static_assert(0 SHARED_FIELDS(COUNT_FIELD) == HF__BREAKER_SHARED_FIELDS, "the count in the header");
 
 void hf__breaker_shared_rules(const hf_breaker_config *config, struct hf__region_rule *out) {

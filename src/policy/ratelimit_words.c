@@ -24,11 +24,11 @@ static void load_rules(const struct hf__rate_words *words, uint64_t *out) {
 /* Reads the head and its tiers, bringing up those that lack its decision. Ends: every round but the last either
  * moved a word on or saw that somebody else did. */
 static void catch_up(struct hf__rate_words *words, const uint64_t *rules, int64_t now, struct hf__tiers *out) {
-    uint32_t i = 0;
-    while (i < hf__rate_words_count(words)) {
+    uint32_t i = 0, count = hf__rate_words_count(words);
+    while (i < count) {
         if (i == 0) {
             out->head = load(&words->head);
-            for (uint32_t j = 0; j < hf__rate_words_count(words); j++) out->tier[j] = load(&words->tier[j]);
+            for (uint32_t j = 0; j < count; j++) out->tier[j] = load(&words->tier[j]);
         }
         int state = hf__tiers_state(out, i);
         if (state == 1) {
@@ -37,7 +37,7 @@ static void catch_up(struct hf__rate_words *words, const uint64_t *rules, int64_
         }
         uint64_t seen = out->tier[i];
         if (state == 0) {
-            (void)swap(&words->tier[i], &seen, hf__tiers_fold(out, rules, hf__rate_words_count(words), i, now));
+            (void)swap(&words->tier[i], &seen, hf__tiers_fold(out, rules, count, i, now));
         } else if (load(&words->head) == out->head) {
             /* No interleaving leaves this: foreign bytes in shared memory, mended rather than believed. */
             (void)swap(&words->tier[i], &seen, hf__tiers_mend(out, i));

@@ -116,10 +116,13 @@ static enum header_state read_header(const hf_region *region, hf_error *error) {
 
 /* ---- attaching ---- */
 
+/* In the system's words: glibc from 2.32 on and musl answer with memory of the thread. */
+static const char *reason_text(int reason) { return strerror(reason); } // NOLINT(concurrency-mt-unsafe)
+
 static int system_error(const hf_region *region, const char *what, hf_error *error) {
     int reason = errno;
     return hf__error_set(error, reason == ENOSYS ? HF_E_UNSUPPORTED : HF_E_SYSTEM, "region \"%s\": %s: %s",
-                         region->title, what, strerror(reason));
+                         region->title, what, reason_text(reason));
 }
 
 /* Under the lock: makes the file a region, or sees that it is one. */
@@ -160,7 +163,7 @@ static int open_file(hf_region *region, const hf_region_config *config, hf_error
     if (region->file < 0) {
         int reason = errno;
         return hf__error_set(error, HF_E_SYSTEM, "region \"%s\": %.96s: %s", region->title, path,
-                             reason == EPERM ? "not a regular file of this user alone" : strerror(reason));
+                             reason == EPERM ? "not a regular file of this user alone" : reason_text(reason));
     }
     if (!hf__region_begin_change(region)) {
         return hf__error_set(
@@ -277,7 +280,7 @@ int hf_region_remove(const char *name, const char *directory, hf_error *error) {
     if (name == NULL) return hf__error_set(error, HF_E_INVALID, "region: name is NULL");
     int rc = make_path(path, name, directory, error);
     if (rc < 0 || unlink(path) == 0 || errno == ENOENT) return rc;
-    return hf__error_set(error, HF_E_SYSTEM, "region \"%s\": %.96s: %s", name, path, strerror(errno));
+    return hf__error_set(error, HF_E_SYSTEM, "region \"%s\": %.96s: %s", name, path, reason_text(errno));
 }
 
 int hf_region_inspect(hf_region *region, hf_region_info *out_info) {

@@ -115,21 +115,21 @@ static int make(hf_region *region, struct hf__region_entry *entry, const struct 
 
 static int find_or_make(hf_region *region, const struct hf__region_want *want, struct hf__region_entry **out,
                         hf_error *error) {
-    struct hf__region_entry *free_entry = NULL;
+    uint32_t free_at = HF_REGION_OBJECTS_MAX;
     for (uint32_t i = 0; i < HF_REGION_OBJECTS_MAX; i++) {
         struct hf__region_entry *entry = &region->map->entry[i];
         uint32_t kind = kind_of(entry);
-        if (kind == 0 && free_entry == NULL) free_entry = entry;
+        if (kind == 0 && free_at == HF_REGION_OBJECTS_MAX) free_at = i;
         if (kind != (uint32_t)want->kind || strncmp(entry->name, want->name, sizeof entry->name) != 0) continue;
         *out = entry;
         return compare(region, entry, want, error);
     }
-    if (free_entry == NULL) {
+    if (free_at == HF_REGION_OBJECTS_MAX) {
         return hf__error_set(error, HF_E_STATE, "%s \"%s\": region \"%s\" has %d policies already, no more fit",
                              hf__region_kind_name(want->kind), want->name, region->title, HF_REGION_OBJECTS_MAX);
     }
-    *out = free_entry;
-    return make(region, free_entry, want, error);
+    *out = &region->map->entry[free_at];
+    return make(region, *out, want, error);
 }
 
 int hf__region_place(hf_region *region, const struct hf__region_want *want, void **out_state, hf_error *error) {
@@ -140,6 +140,7 @@ int hf__region_place(hf_region *region, const struct hf__region_want *want, void
     if (hf__region_begin_change(region)) {
         rc = find_or_make(region, want, &entry, error);
         /* The offset was checked under the lock and is copied: what becomes of the entry later does not matter. */
+        assert(rc < 0 || entry != NULL);
         if (rc == 0) *out_state = (unsigned char *)region->map + entry->offset;
         if (rc < 0) region->locked.fallbacks += region->on_mismatch == HF_REGION_LOCAL;
         hf__region_end_change(region);
