@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "os/fork_generation.h"
 
+#include "os/shard.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -8,7 +10,10 @@
 static _Atomic uint32_t generation = 1;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static void after_fork(void) { atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed); }
+static void after_fork(void) {
+    atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed);
+    hf__thread_forked();
+}
 
 /* Without the handler a child would take its parent's things for its own; there is no better answer to a failure
  * than going on. */

@@ -9,4 +9,8 @@
  * one is whose; nothing but speed depends on it. */
 uint32_t hf__thread_number(void);
 
+/* In a child: its threads are numbered from elsewhere than its parent's and its siblings', with whom it may share
+ * memory. */
+void hf__thread_forked(void);
+
 #endif

@@ -39,6 +39,12 @@ static void set_clean(_Atomic uint64_t *word, uint64_t head, uint32_t tag, bool 
     }
 }
 
+/* Written only when it changes: every call reads that line. (M9) */
+static void seem(hf_breaker *b, bool dirty) {
+    if ((bool)atomic_load_explicit(&b->seems_dirty, memory_order_relaxed) == dirty) return;
+    atomic_store_explicit(&b->seems_dirty, dirty, memory_order_relaxed);
+}
+
 static bool is_spotless(const hf_breaker *b, uint64_t *out_head) {
     struct hf__breaker_rules rules = hf__breaker_live_read(&b->rules);
     struct hf__window_span span = calls_span(b, &rules);
@@ -52,7 +58,7 @@ static void become_clean(hf_breaker *b, uint32_t tag) {
     uint64_t head;
     if (!is_spotless(b, &head)) return;
     set_clean(word, head, tag, true);
-    if (is_spotless(b, &head)) atomic_store_explicit(&b->seems_dirty, false, memory_order_relaxed);
+    if (is_spotless(b, &head)) seem(b, false);
     else set_clean(word, head, tag, false);
 }
 
@@ -77,7 +83,7 @@ static bool record_spot(hf_breaker *b, uint32_t generation, enum hf__entry entry
     } while (!atomic_compare_exchange_weak(word, &head, hf__window_claim_spot(head)));
     if (!put(b, generation, hf__window_slot(head, b->shape.capacity), entry, slow, &before)) return false;
     set_clean(word, atomic_load(word), generation, false);
-    atomic_store_explicit(&b->seems_dirty, true, memory_order_relaxed); /* (M9) */
+    seem(b, true);
     return true;
 }
 
@@ -111,7 +117,7 @@ static bool record_success(hf_breaker *b, uint32_t generation) {
         before = atomic_load(&b->state->window[leaving / HF__WINDOW_BLOCK]); /* (M2) */
     }
     /* Who fails to set it when the last spot leaves, because somebody is still writing, gets another chance. */
-    bool just_full = hf__window_length(head, &span) < span.size, now_and_then = slot % HF__WINDOW_BLOCK == 0;
+    bool just_full = hf__window_length(head, &span) < span.size, now_and_then = slot % (4 * HF__WINDOW_BLOCK) == 0;
     if (just_full || now_and_then || hf__window_spot_at(before, generation, leaving)) become_clean(b, generation);
     return !hf__window_wrapped(head, span.capacity) ||
            atomic_load_explicit(&b->judge_success, memory_order_relaxed); /* (M9) */
