@@ -140,7 +140,9 @@ static void budget_make(struct budget_model *b, struct bytes *in) {
     b->config.ratio_ppm = BYTES_PICK(in, ratios);
     b->config.min_per_second = bytes_one_in(in, 2) ? 1 + bytes_below(in, 100) : 0;
     b->config.burst = 1 + bytes_below(in, 6);
-    b->exact = b->config.ratio_ppm == 0 && b->config.min_per_second == 0;
+    if (bytes_one_in(in, 4)) b->config.kind = HF_BUDGET_BY_CONCURRENCY;
+    b->config.min_concurrent = bytes_below(in, 4);
+    b->exact = b->config.ratio_ppm == 0 && b->config.min_per_second == 0 && b->config.kind == HF_BUDGET_BY_RATE;
     FUZZ_MUST(hf_budget_new(&b->budget, "shared", &b->config, NULL) == 0);
 }
 
@@ -176,6 +178,9 @@ void members_at_rest(const struct members *all, hf_time now) {
     for (uint32_t i = 0; i < all->count; i++) all->member[i].kind->at_rest(&all->member[i]);
     for (uint32_t i = 0; i < all->budgets; i++) {
         const struct budget_model *b = &all->budget[i];
+        hf_budget_info info = {.struct_size = sizeof info};
+        FUZZ_MUST(hf_budget_snapshot(b->budget, &info, now) == 0);
+        FUZZ_MUST(info.calls == 0 && info.retries == 0); /* by concurrency: none is under way */
         if (b->exact) FUZZ_MUST(b->spent + hf_budget_available(b->budget, now) == b->config.burst);
     }
 }

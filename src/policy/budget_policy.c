@@ -198,6 +198,24 @@ bool hf__budget_take(hf_budget *budget, hf_time now) {
     return true;
 }
 
+static bool would_grant_here(const hf_budget *budget, uint32_t resends, bool held, hf_time now) {
+    if (budget->rules.unlimited) return true;
+    uint64_t word = load(budget), unused;
+    if (by_concurrency(budget)) {
+        return hf__budget_join(held ? hf__budget_moved(word, 0, -1) : word, &budget->rules, &unused);
+    }
+    int64_t now_ms = hf__ns_to_ms_down(now);
+    if (resends > 0) word = hf__budget_charge(word, &budget->rules, resends, now_ms);
+    return hf__budget_withdraw(word, &budget->rules, now_ms, &unused);
+}
+
+bool hf__budget_would_grant(const hf_budget *budget, uint32_t resends, bool held, hf_time now) {
+    for (; budget != NULL; budget = budget->parent) {
+        if (!would_grant_here(budget, resends, held, now)) return false;
+    }
+    return true;
+}
+
 void hf__budget_settle(hf_budget *budget, bool used) {
     for (; budget != NULL; budget = budget->parent) {
         if (!budget->rules.unlimited) settle(budget, used);

@@ -25,6 +25,10 @@ void hf__budget_end(hf_budget *budget);
 /* Takes what one extra attempt costs; false: none may be made. */
 bool hf__budget_take(hf_budget *budget, hf_time now);
 
+/* Would hf__budget_take grant one, once these resends are charged and, if `held`, the extra attempt under way is
+ * settled as used? Changes nothing. */
+bool hf__budget_would_grant(const hf_budget *budget, uint32_t resends, bool held, hf_time now);
+
 /* What was taken for is over. `used` is false when the attempt never reached the dependency: then it cost nothing. */
 void hf__budget_settle(hf_budget *budget, bool used);
 

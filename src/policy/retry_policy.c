@@ -107,7 +107,7 @@ static bool retry_keeps(hf_policy *policy, const struct hf_frame *frame, const s
     const struct state *state = (const struct state *)(const void *)frame->word;
     uint64_t rng = state->rng;
     if (!decide(retry, state, x, &rng).again) return false;
-    return hf_budget_available(retry->budget, x->now) > (x->rejected ? 0 : x->outcome.resends); /* charged first */
+    return hf__budget_would_grant(retry->budget, x->rejected ? 0 : x->outcome.resends, state->paid, x->now);
 }
 
 /* The waits between the attempts as they are on average, at half of what jitter may do. */

@@ -49,6 +49,25 @@ static hf_budget_info info_of(const hf_budget *of) {
     return info;
 }
 
+/* Found by fuzz/call: the retry under way gives its place back before the next one takes it, and resends take none. */
+static void would_end_knows_whose_place_comes_free(void **state) {
+    (void)state;
+    hf_budget_config c = by_concurrency(0, 1);
+    build(&c, 3);
+    struct stepper s;
+    stepper_begin(&s, pipeline, NULL, 0);
+    assert_int_equal(stepper_step(&s), HF_STEP_START);
+    for (uint32_t attempt = 1; attempt <= 3; attempt++) {
+        hf_outcome outcome = hf_failure(1);
+        outcome.resends = 5;
+        assert_int_equal(hf_call_would_end(&s.call, attempt, outcome, s.now), attempt == 3);
+        assert_int_equal(hf_call_report(&s.call, attempt, outcome, s.now), 0);
+        assert_int_equal(stepper_next(&s), attempt == 3 ? HF_STEP_DONE : HF_STEP_START);
+    }
+    assert_int_equal(stepper_end(&s, NULL), HF_E_FAILED);
+    assert_int_equal(info_of(budget).retries, 0);
+}
+
 static void retries_are_a_share_of_the_calls_under_way(void **state) {
     (void)state;
     hf_budget_config c = by_concurrency(200000, 1);
@@ -239,6 +258,7 @@ static void bad_configurations_are_sentences(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(would_end_knows_whose_place_comes_free),
         TEST(retries_are_a_share_of_the_calls_under_way),
         TEST(nothing_is_lost_whatever_becomes_of_calls),
         TEST(a_parent_bounds_all_hosts_together),
