@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Every allocation of every constructor fails once, and all from some point on: each time the answer is
- * HF_E_NOMEM with a sentence, nothing is made, nothing is left over. */
+ * HF_E_NOMEM with a sentence, nothing is made, nothing is left over. The same with descriptors and HF_E_SYSTEM. */
 #include "support/alloc_fault.h"
 #include "support/cmocka_all.h"
 
@@ -11,10 +11,12 @@
 #include <holdfast/testing.h>
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -192,6 +194,52 @@ static void every_allocation_fails_once(void **state) {
     }
 }
 
+/* Descriptors that are open. */
+static int open_descriptors(void) {
+    int open = 0;
+    for (int fd = 0; fd < 1024; fd++) open += fcntl(fd, F_GETFD) != -1;
+    return open;
+}
+
+/* Makes it with room for `room` more descriptors; false when it takes no more than these. */
+static bool wants_descriptors(const struct constructor *c, int room) {
+    struct rlimit limit, narrow;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    int before = open_descriptors();
+    int64_t blocks = alloc_fault_live();
+    narrow = limit;
+    narrow.rlim_cur = (rlim_t)(before + room);
+    hf_error error = {{0}};
+    void *made = &error;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &narrow), 0);
+    int rc = c->make(&made, &error);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    if (rc == 0) {
+        c->free(made);
+    } else {
+        if (rc != HF_E_SYSTEM) fail_msg("%s with room for %d descriptors: %d", c->name, room, rc);
+        assert_null(made);
+        assert_true(strlen(hf_error_text(&error)) > 10);
+    }
+    if (open_descriptors() != before) fail_msg("%s: %d descriptors more", c->name, open_descriptors() - before);
+    assert_int_equal(alloc_fault_live(), blocks);
+    return rc != 0;
+}
+
+static void every_descriptor_fails_once(void **state) {
+    (void)state;
+    int filler[256], fillers = 0; /* no gaps below, so that the limit is exact */
+    int highest = 1023;
+    while (fcntl(highest, F_GETFD) == -1) highest--;
+    while (open_descriptors() <= highest && fillers < 256) filler[fillers++] = open("/dev/null", O_RDONLY);
+    for (size_t i = 0; i < CONSTRUCTORS; i++) {
+        int room = 0;
+        while (wants_descriptors(&constructors[i], room)) room++;
+        if (room > 0) print_message("%s: %d descriptors\n", constructors[i].name, room);
+    }
+    while (fillers > 0) (void)close(filler[--fillers]);
+}
+
 /* The very first door initialises libcurl and what is under it: thousands of allocations, of which some fail, each in
  * a process of its own. What fails there may be libcurl's to forgive; it must not kill, and a NULL handle says no. */
 static void libcurl_may_fail_to_begin(void **state) {
@@ -272,6 +320,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(libcurl_may_fail_to_begin), /* first: nothing of libcurl has been used yet */
         cmocka_unit_test(every_allocation_fails_once),
+        cmocka_unit_test(every_descriptor_fails_once),
         cmocka_unit_test(no_constructor_is_forgotten),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
