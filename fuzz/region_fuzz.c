@@ -1,23 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/* Foreign bytes in a region: between any two operations any byte of it may change, and it may be attached again in
- * whatever state it is. No crash, no endless loop, no access outside; what cannot be made sense of is an error. What
- * the policies then decide is not judged: only that they decide. */
-#include "shm/region_handle.h"
-#include "support/bytes.h"
-#include "support/stepper.h"
+/* A region whose file somebody has scribbled on. Attaching refuses it with a sentence or takes it; what lives in it may
+ * then count wrongly, but nothing reads or writes beside it, nothing waits for ever, and a fresh region can be made
+ * in its place. */
 #include "fuzz.h"
+#include "support/bytes.h"
 
-#include <holdfast/breaker_admin.h>
+#include <holdfast/holdfast.h>
 
-#include <stdlib.h>
+#include <dirent.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#define SIZE_KIB 64
+#define NAME "fuzz"
+#define IMAGE_MAX (256 << 10)
 
-static char directory[] = "/tmp/holdfast-fuzz-XXXXXX";
+static char directory[] = "/dev/shm/holdfast-fuzz-XXXXXX";
+static char path[128];
+static uint8_t pristine[IMAGE_MAX], image[IMAGE_MAX];
+static size_t image_size;
+static hf_error error;
 
-struct house {
+/* ---- what lives in the region ---- */
+
+struct tenants {
     hf_region *region;
     hf_breaker *breaker;
     hf_bulkhead *bulkhead;
@@ -25,143 +32,150 @@ struct house {
     hf_budget *budget;
     hf_retry *retry;
     hf_pipeline *pipeline;
-    hf_time now;
 };
 
-static void clean_up(void) {
-    (void)hf_region_remove("fuzz", directory, NULL);
+static int attach(struct tenants *t, int32_t on_mismatch) {
+    hf_region_config c;
+    hf_region_config_init(&c);
+    c.name = NAME;
+    c.directory = directory;
+    c.size_kib = 64;
+    c.on_mismatch = on_mismatch;
+    return hf_region_new(&t->region, &c, &error);
+}
+
+static int move_in(struct tenants *t) {
+    hf_breaker_config b;
+    hf_breaker_config_init(&b);
+    b.consecutive_failures = 2;
+    b.region = t->region;
+    hf_bulkhead_config k;
+    hf_bulkhead_config_init(&k);
+    k.max_concurrent = 4;
+    k.region = t->region;
+    hf_rate_limit_config r;
+    hf_rate_limit_config_init(&r);
+    r.tier[0] = (hf_rate_tier){.permits = 100, .burst = 10, .period_ms = 1000};
+    r.region = t->region;
+    hf_budget_config u;
+    hf_budget_config_init(&u);
+    u.region = t->region;
+    int rc = hf_breaker_new(&t->breaker, "breaker", &b, &error);
+    if (rc == 0) rc = hf_bulkhead_new(&t->bulkhead, "bulkhead", &k, &error);
+    if (rc == 0) rc = hf_rate_limit_new(&t->limit, "limit", &r, &error);
+    if (rc == 0) rc = hf_budget_new(&t->budget, "budget", &u, &error);
+    if (rc == 0) rc = hf_retry_new(&t->retry, "retry", NULL, t->budget, &error);
+    if (rc < 0) return rc;
+    hf_policy *order[] = {hf_retry_policy(t->retry), hf_rate_limit_policy(t->limit), hf_bulkhead_policy(t->bulkhead),
+                          hf_breaker_policy(t->breaker)};
+    return hf_pipeline_new(&t->pipeline, "p", order, 4, &error);
+}
+
+static void move_out(struct tenants *t) {
+    hf_pipeline_free(t->pipeline);
+    hf_retry_free(t->retry);
+    hf_budget_free(t->budget);
+    hf_rate_limit_free(t->limit);
+    hf_bulkhead_free(t->bulkhead);
+    hf_breaker_free(t->breaker);
+    hf_region_free(t->region);
+}
+
+static void must_be_told(int rc) {
+    FUZZ_MUST(rc == HF_E_STATE || rc == HF_E_SYSTEM || rc == HF_E_INVALID || rc == HF_E_NOMEM);
+    FUZZ_MUST(strlen(hf_error_text(&error)) > 10);
+}
+
+static void live(struct tenants *t, struct bytes *in) {
+    hf_time now = hf_clock_now(NULL);
+    for (int i = 0; i < 4; i++) {
+        hf_call call;
+        hf_step step;
+        FUZZ_MUST(hf_call_begin(&call, t->pipeline, NULL, now) == 0);
+        if (hf_call_step(&call, &step, now) == HF_STEP_START) {
+            FUZZ_MUST(hf_call_report(&call, step.attempt, bytes_one_in(in, 2) ? hf_failure(1) : hf_success(), now) ==
+                      0);
+            (void)hf_call_step(&call, &step, now);
+        }
+        (void)hf_call_end(&call, NULL);
+        now += bytes_one_in(in, 4) ? 3600 * HF_SECOND : HF_MILLISECOND;
+    }
+    hf_breaker_info info = {.struct_size = sizeof info};
+    FUZZ_MUST(hf_breaker_snapshot(t->breaker, &info, now) == 0);
+    (void)hf_bulkhead_in_flight(t->bulkhead);
+    (void)hf_rate_limit_available(t->limit, NULL, now);
+    (void)hf_budget_available(t->budget, now);
+    hf_region_info use = {.struct_size = sizeof use};
+    FUZZ_MUST(hf_region_inspect(t->region, &use) == 0);
+    FUZZ_MUST(hf_breaker_set(t->breaker, HF_BREAKER_CLOSED, now) == 0); /* by hand it can always be put right */
+}
+
+/* ---- the file ---- */
+
+static void forget_directory(void) {
+    (void)unlink(path);
     (void)rmdir(directory);
 }
 
-static void make_directory(void) {
-    static bool made;
-    if (made) return;
-    made = true;
+/* The only one in the directory. */
+static void find_file(void) {
+    DIR *entries = opendir(directory);
+    FUZZ_MUST(entries != NULL);
+    for (struct dirent *entry; (entry = readdir(entries)) != NULL;) {
+        if (entry->d_name[0] != '.') snprintf(path, sizeof path, "%s/%.60s", directory, entry->d_name);
+    }
+    (void)closedir(entries);
+}
+
+static void read_pristine(void) {
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    FUZZ_MUST(file >= 0);
+    ssize_t size = read(file, pristine, sizeof pristine);
+    FUZZ_MUST(size > 0);
+    image_size = (size_t)size;
+    (void)close(file);
+}
+
+static void write_image(size_t size) {
+    (void)unlink(path);
+    int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    FUZZ_MUST(file >= 0 && write(file, image, size) == (ssize_t)size);
+    (void)close(file);
+}
+
+static void set_up(void) {
+    struct tenants t = {0};
     FUZZ_MUST(mkdtemp(directory) != NULL);
-    FUZZ_MUST(atexit(clean_up) == 0);
+    (void)atexit(forget_directory);
+    FUZZ_MUST(attach(&t, HF_REGION_REFUSE) == 0 && move_in(&t) == 0);
+    find_file();
+    move_out(&t);
+    read_pristine();
 }
 
-static void leave(struct house *h) {
-    hf_pipeline_free(h->pipeline);
-    hf_retry_free(h->retry);
-    hf_budget_free(h->budget);
-    hf_rate_limit_free(h->limit);
-    hf_bulkhead_free(h->bulkhead);
-    hf_breaker_free(h->breaker);
-    hf_region_free(h->region);
-    hf_time now = h->now;
-    *h = (struct house){.now = now};
-}
-
-/* Attaches and makes what can be made: a policy whose entry is corrupted is an error, and is done without. */
-static void enter(struct house *h, bool by_time) {
-    hf_region_config config;
-    hf_region_config_init(&config);
-    config.name = "fuzz";
-    config.directory = directory;
-    config.size_kib = SIZE_KIB;
-    config.on_mismatch = HF_REGION_LOCAL;
-    FUZZ_MUST(hf_region_new(&h->region, &config, NULL) == 0);
-    hf_breaker_config breaker;
-    hf_breaker_config_init(&breaker);
-    breaker.window_kind = by_time ? HF_BREAKER_BY_TIME : HF_BREAKER_BY_CALLS;
-    breaker.slow_call_ms = 100;
-    breaker.recovery_ms = 1000;
-    breaker.region = h->region;
-    hf_bulkhead_config bulkhead;
-    hf_bulkhead_config_init(&bulkhead);
-    bulkhead.max_concurrent = 3;
-    bulkhead.region = h->region;
-    hf_rate_limit_config limit;
-    hf_rate_limit_config_init(&limit);
-    limit.tiers = 2;
-    limit.tier[0] = (hf_rate_tier){.permits = 10, .burst = 5, .period_ms = 1000};
-    limit.tier[1] = (hf_rate_tier){.permits = 100, .burst = 50, .period_ms = 60000};
-    limit.region = h->region;
-    hf_budget_config budget;
-    hf_budget_config_init(&budget);
-    budget.region = h->region;
-    FUZZ_MUST(hf_breaker_new(&h->breaker, "b", &breaker, NULL) == 0); /* LOCAL: never an error */
-    FUZZ_MUST(hf_bulkhead_new(&h->bulkhead, "b", &bulkhead, NULL) == 0);
-    FUZZ_MUST(hf_rate_limit_new(&h->limit, "b", &limit, NULL) == 0);
-    FUZZ_MUST(hf_budget_new(&h->budget, "b", &budget, NULL) == 0);
-    FUZZ_MUST(hf_retry_new(&h->retry, "r", NULL, h->budget, NULL) == 0);
-    hf_policy *order[] = {hf_retry_policy(h->retry), hf_rate_limit_policy(h->limit), hf_bulkhead_policy(h->bulkhead),
-                          hf_breaker_policy(h->breaker)};
-    FUZZ_MUST(hf_pipeline_new(&h->pipeline, "p", order, 4, NULL) == 0);
-}
-
-/* Header and entries are small among all the bytes: they are chosen as often as the states. */
-static void poke(struct house *h, struct bytes *in) {
-    unsigned char *memory = (unsigned char *)h->region->map;
-    static const uint32_t from[] = {0, 4096, 8192, 24576}, size[] = {64, 64, 1280, 4096};
-    uint32_t part = bytes_below(in, 4);
-    uint32_t at = from[part] + bytes_below(in, size[part]) / 8 * 8;
-    static const uint64_t edges[] = {0, UINT64_MAX, 1, INT64_MAX, UINT64_C(1) << 63, UINT64_MAX - 7, 7};
-    uint64_t value = bytes_one_in(in, 3) ? bytes_u64(in) : BYTES_PICK(in, edges);
-    memcpy(memory + at, &value, sizeof value);
-}
-
-static void call(struct house *h, struct bytes *in) {
-    static const hf_outcome outcomes[] = {{HF_SUCCESS, 0, 0, 0, 0},
-                                          {HF_FAILURE, HF_RETRYABLE, 1, 0, 0},
-                                          {HF_THROTTLED, HF_RETRYABLE, 1, 2, 30 * HF_SECOND},
-                                          {HF_NEUTRAL, 0, 1, 0, 0}};
-    hf_outcome script[3] = {BYTES_PICK(in, outcomes), BYTES_PICK(in, outcomes), BYTES_PICK(in, outcomes)};
-    hf_call_options options;
-    hf_call_options_init(&options);
-    options.deadline_at = h->now + 5 * HF_SECOND;
-    options.seed = bytes_u8(in);
-    struct stepper s;
-    (void)stepper_play(&s, h->pipeline, &options, h->now, script, NULL, 3, NULL, NULL);
-}
-
-static void look(struct house *h) {
-    hf_breaker_info breaker = {.struct_size = sizeof breaker};
-    hf_region_info region = {.struct_size = sizeof region};
-    FUZZ_MUST(hf_breaker_snapshot(h->breaker, &breaker, h->now) == 0);
-    FUZZ_MUST(hf_region_inspect(h->region, &region) == 0);
-    FUZZ_MUST(region.free_bytes <= region.size_bytes);
-    FUZZ_MUST(hf_bulkhead_in_flight(h->bulkhead) <= 3);
-    (void)hf_rate_limit_available(h->limit, NULL, h->now);
-    (void)hf_budget_available(h->budget, h->now);
-}
-
-static void touch(struct house *h, struct bytes *in) {
-    hf_rate_ticket ticket;
-    switch (bytes_below(in, 5)) {
-    case 0: (void)hf_breaker_set(h->breaker, HF_BREAKER_CLOSED, h->now); break;
-    case 1:
-        if (hf_rate_limit_take(h->limit, &ticket, NULL, 2, HF_SECOND, h->now) == 0) {
-            (void)hf_rate_limit_refund(h->limit, &ticket, NULL, h->now);
-        }
-        break;
-    case 2: hf_rate_limit_drain(h->limit, NULL, h->now + HF_SECOND, h->now); break;
-    case 3: (void)hf_bulkhead_resize(h->bulkhead, bytes_below(in, 4)); break;
-    default: (void)hf_breaker_set(h->breaker, HF_BREAKER_OPEN, h->now); break;
+static void scribble(struct bytes *in) {
+    static const uint64_t odd[] = {0, 1, UINT64_MAX, UINT64_C(1) << 63, UINT32_MAX, 0xff, INT64_MAX, 0x10000};
+    memcpy(image, pristine, image_size);
+    for (uint32_t n = bytes_below(in, 12); n > 0; n--) {
+        size_t near = bytes_one_in(in, 4) ? image_size : 8192; /* where most is */
+        size_t at = bytes_below(in, (uint32_t)near) & ~UINT32_C(7);
+        uint64_t value = bytes_one_in(in, 2) ? bytes_u64(in) : BYTES_PICK(in, odd);
+        if (at + 8 <= image_size) memcpy(image + at, &value, bytes_one_in(in, 2) ? 4 : 8);
     }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    make_directory();
+    if (image_size == 0) set_up();
     struct bytes in = bytes_of(data, size);
-    bool by_time = bytes_u8(&in) & 1;
-    struct house house = {.now = HF_SECOND};
-    enter(&house, by_time);
-    for (int i = 0; i < 40 && in.left > 0; i++) {
-        switch (bytes_below(&in, 6)) {
-        case 0: call(&house, &in); break;
-        case 1: house.now += bytes_between(&in, 0, 20) * 500 * HF_MILLISECOND; break;
-        case 2: look(&house); break;
-        case 3: touch(&house, &in); break;
-        case 4: poke(&house, &in); break;
-        default:
-            leave(&house);
-            enter(&house, by_time);
-            break;
-        }
-    }
-    leave(&house);
-    FUZZ_MUST(hf_region_remove("fuzz", directory, NULL) == 0);
+    int32_t on_mismatch = bytes_one_in(&in, 2) ? HF_REGION_LOCAL : HF_REGION_REFUSE;
+    size_t length = bytes_one_in(&in, 16) ? bytes_below(&in, (uint32_t)image_size) : image_size;
+    scribble(&in);
+    write_image(length);
+    struct tenants t = {0};
+    int rc = attach(&t, on_mismatch);
+    if (rc == 0) rc = move_in(&t);
+    if (rc == 0) live(&t, &in);
+    else must_be_told(rc);
+    move_out(&t);
     return 0;
 }
