@@ -89,7 +89,7 @@ static void change(const char *text, char *message, size_t size) {
         FUZZ_MUST(control.phase >= -1 && control.phase <= scenario.phase_count);
         check_scenario();
     } else {
-        FUZZ_MUST(memcmp(&before, &scenario, sizeof before) == 0);
+        FUZZ_MUST(memcmp((const char *)&before, (const char *)&scenario, sizeof before) == 0); /* gaps and all */
         check_message(message, size, "line ", lines_of(text));
     }
 }

@@ -208,7 +208,7 @@ static bool wants_descriptors(const struct constructor *c, int room) {
     int before = open_descriptors();
     int64_t blocks = alloc_fault_live();
     narrow = limit;
-    narrow.rlim_cur = (rlim_t)(before + room);
+    narrow.rlim_cur = (rlim_t)before + (rlim_t)room;
     hf_error error = {{0}};
     void *made = &error;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &narrow), 0);
