@@ -55,11 +55,7 @@ static int check_initial(const char *name, int32_t state, hf_error *error) {
 
 int hf__breaker_config_check(const char *name, const hf_breaker_config *c, hf_error *error) {
     int64_t calls = c->window_kind == HF_BREAKER_BY_TIME ? HF_BREAKER_CALLS_MAX : c->window;
-    const struct {
-        const char *field;
-        int64_t value, low, high, extra;
-        const char *extra_name;
-    } rows[] = {
+    const struct hf__range rows[] = {
         {"window_kind", c->window_kind, HF_BREAKER_BY_CALLS, HF_BREAKER_BY_TIME, NO_EXTRA},
         {"window", c->window, 1, HF_BREAKER_WINDOW_MAX, NO_EXTRA},
         {"buckets", c->buckets, 1, HF_BREAKER_BUCKETS_MAX, NO_EXTRA},
@@ -79,12 +75,8 @@ int hf__breaker_config_check(const char *name, const hf_breaker_config *c, hf_er
         {"warm_up_ms", c->warm_up_ms, 0, HF__DAY_MS, NO_EXTRA},
         {"initial_at", c->initial_at, 0, HF_NEVER - 1, NO_EXTRA},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        int rc = hf__check_range("breaker", name, rows[i].field, rows[i].value, rows[i].low, rows[i].high,
-                                 rows[i].extra, rows[i].extra_name, error);
-        if (rc < 0) return rc;
-    }
-    return check_initial(name, c->initial_state, error);
+    int rc = HF__CHECK_RANGES("breaker", name, rows, error);
+    return rc < 0 ? rc : check_initial(name, c->initial_state, error);
 }
 
 struct hf__breaker_rules hf__breaker_rules_of(const hf_breaker_config *c) {

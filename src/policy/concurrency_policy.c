@@ -183,31 +183,23 @@ void hf_concurrency_config_init(hf_concurrency_config *config) {
 }
 
 static int check(const char *name, const hf_concurrency_config *c, hf_error *error) {
-    const struct {
-        const char *field;
-        int64_t value, low, high;
-    } ranges[] = {
-        {"algorithm", c->algorithm, HF_LIMIT_AIMD, HF_LIMIT_GRADIENT},
-        {"min_limit", c->min_limit, 1, 100000},
-        {"max_limit", c->max_limit, c->min_limit, 100000},
-        {"initial", c->initial, c->min_limit, c->max_limit},
-        {"min_calls", c->min_calls, 1, 100000},
-        {"window_ms", c->window_ms, 10, 60000},
-        {"drop_ppm", c->drop_ppm, 0, HF_PPM},
-        {"backoff_ppm", c->backoff_ppm, 500000, 999000},
-        {"tolerance_ppm", c->tolerance_ppm, HF_PPM, INT64_C(10) * HF_PPM},
-        {"smoothing_ppm", c->smoothing_ppm, 1000, HF_PPM},
-        {"remeasure_ms", c->remeasure_ms, 1000, HF__DAY_MS},
-        {"remeasure_jitter_ppm", c->remeasure_jitter_ppm, 0, 900000},
-        {"reserve_ppm", c->reserve_ppm, 0, 400000},
+    const struct hf__range ranges[] = {
+        {"algorithm", c->algorithm, HF_LIMIT_AIMD, HF_LIMIT_GRADIENT, 0, NULL},
+        {"min_limit", c->min_limit, 1, 100000, 0, NULL},
+        {"max_limit", c->max_limit, c->min_limit, 100000, 0, NULL},
+        {"initial", c->initial, c->min_limit, c->max_limit, 0, NULL},
+        {"min_calls", c->min_calls, 1, 100000, 0, NULL},
+        {"window_ms", c->window_ms, 10, 60000, 0, NULL},
+        {"drop_ppm", c->drop_ppm, 0, HF_PPM, 0, NULL},
+        {"backoff_ppm", c->backoff_ppm, 500000, 999000, 0, NULL},
+        {"tolerance_ppm", c->tolerance_ppm, HF_PPM, INT64_C(10) * HF_PPM, 0, NULL},
+        {"smoothing_ppm", c->smoothing_ppm, 1000, HF_PPM, 0, NULL},
+        {"remeasure_ms", c->remeasure_ms, 1000, HF__DAY_MS, 0, NULL},
+        {"remeasure_jitter_ppm", c->remeasure_jitter_ppm, 0, 900000, 0, NULL},
+        {"reserve_ppm", c->reserve_ppm, 0, 400000, 0, NULL},
+        {"slow_ms", c->slow_ms, 1, HF__DAY_MS, HF_NEVER, "HF_NEVER"},
     };
-    int rc =
-        hf__check_range("concurrency limit", name, "slow_ms", c->slow_ms, 1, HF__DAY_MS, HF_NEVER, "HF_NEVER", error);
-    for (size_t i = 0; rc == 0 && i < sizeof ranges / sizeof ranges[0]; i++) {
-        rc = hf__check_range("concurrency limit", name, ranges[i].field, ranges[i].value, ranges[i].low, ranges[i].high,
-                             0, NULL, error);
-    }
-    return rc;
+    return HF__CHECK_RANGES("concurrency limit", name, ranges, error);
 }
 
 static void fill(hf_concurrency *limit, const hf_concurrency_config *c) {

@@ -34,6 +34,16 @@ int hf__check_range(const char *what, const char *name, const char *field, int64
                          extra_name == NULL ? "" : extra_name);
 }
 
+int hf__check_ranges(const char *what, const char *name, const struct hf__range *ranges, size_t count,
+                     hf_error *error) {
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        const struct hf__range *r = &ranges[i];
+        rc = hf__check_range(what, name, r->field, r->value, r->low, r->high, r->extra, r->extra_name, error);
+    }
+    return rc;
+}
+
 int hf__config_copy(const char *what, const char *name, void *config, size_t size, const void *given, hf_error *error) {
     if (given == NULL) return 0;
     uint32_t given_size;

@@ -18,6 +18,18 @@ int hf__check_name(const char *what, const char *name, hf_error *error);
 int hf__check_range(const char *what, const char *name, const char *field, int64_t value, int64_t low, int64_t high,
                     int64_t extra, const char *extra_name, hf_error *error);
 
+/* The same for a table of fields; the first that is out of range is the one told. */
+struct hf__range {
+    const char *field;
+    int64_t value, low, high, extra;
+    const char *extra_name;
+};
+
+int hf__check_ranges(const char *what, const char *name, const struct hf__range *ranges, size_t count, hf_error *error);
+
+#define HF__CHECK_RANGES(what, name, ranges, error) \
+    hf__check_ranges((what), (name), (ranges), sizeof(ranges) / sizeof((ranges)[0]), (error))
+
 /* Copies a caller's configuration over the defaults in `config`: min(caller's struct_size, size) bytes,
  * so that an older caller's fields count and newer ones keep their default. `given` NULL changes
  * nothing. A struct_size of 0 or above `size` is an error. struct_size is the first member of both. */

@@ -76,21 +76,14 @@ void hf_fault_config_init(hf_fault_config *config) {
 }
 
 static int check(const char *name, const hf_fault_config *c, hf_error *error) {
-    const struct {
-        const char *field;
-        int64_t value, low, high;
-    } ranges[] = {
-        {"error_ppm", c->error_ppm, 0, HF_PPM},
-        {"latency_ppm", c->latency_ppm, 0, (int64_t)HF_PPM - c->error_ppm},
-        {"hang_ppm", c->hang_ppm, 0, (int64_t)HF_PPM - c->error_ppm - c->latency_ppm},
-        {"latency_ms", c->latency_ms, 1, HF__DAY_MS},
-        {"error_kind", c->error_kind, HF_FAILURE, HF_NEUTRAL},
+    const struct hf__range ranges[] = {
+        {"error_ppm", c->error_ppm, 0, HF_PPM, 0, NULL},
+        {"latency_ppm", c->latency_ppm, 0, (int64_t)HF_PPM - c->error_ppm, 0, NULL},
+        {"hang_ppm", c->hang_ppm, 0, (int64_t)HF_PPM - c->error_ppm - c->latency_ppm, 0, NULL},
+        {"latency_ms", c->latency_ms, 1, HF__DAY_MS, 0, NULL},
+        {"error_kind", c->error_kind, HF_FAILURE, HF_NEUTRAL, 0, NULL},
     };
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < sizeof ranges / sizeof ranges[0]; i++) {
-        rc = hf__check_range("fault", name, ranges[i].field, ranges[i].value, ranges[i].low, ranges[i].high, 0, NULL,
-                             error);
-    }
+    int rc = HF__CHECK_RANGES("fault", name, ranges, error);
     if (rc == 0 && c->key != NULL && strlen(c->key) > KEY_MAX) {
         rc = hf__error_set(error, HF_E_INVALID, "fault \"%s\": key has %zu characters, expected at most %d", name,
                            strlen(c->key), KEY_MAX);

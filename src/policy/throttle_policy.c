@@ -100,21 +100,13 @@ void hf_throttle_config_init(hf_throttle_config *config) {
 }
 
 static int check(const char *name, const hf_throttle_config *c, hf_error *error) {
-    const struct {
-        const char *field;
-        int64_t value, low, high;
-    } ranges[] = {
-        {"multiplier_ppm", c->multiplier_ppm, HF_PPM, INT64_C(100) * HF_PPM},
-        {"max_reject_ppm", c->max_reject_ppm, 0, 990000},
-        {"padding", c->padding, 0, 100000},
-        {"window_ms", c->window_ms, 100, 3600000},
+    const struct hf__range ranges[] = {
+        {"multiplier_ppm", c->multiplier_ppm, HF_PPM, INT64_C(100) * HF_PPM, 0, NULL},
+        {"max_reject_ppm", c->max_reject_ppm, 0, 990000, 0, NULL},
+        {"padding", c->padding, 0, 100000, 0, NULL},
+        {"window_ms", c->window_ms, 100, 3600000, 0, NULL},
     };
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < sizeof ranges / sizeof ranges[0]; i++) {
-        rc = hf__check_range("throttle", name, ranges[i].field, ranges[i].value, ranges[i].low, ranges[i].high, 0, NULL,
-                             error);
-    }
-    return rc;
+    return HF__CHECK_RANGES("throttle", name, ranges, error);
 }
 
 int hf_throttle_new(hf_throttle **out_throttle, const char *name, const hf_throttle_config *config, hf_error *error) {
