@@ -235,6 +235,49 @@ static void a_rejection_settles_only_what_was_admitted(void **state) {
     assert_false(hf_result_outcome(&result, &none));
 }
 
+static void an_attempt_without_room_is_a_rejection_and_says_nothing(void **state) {
+    (void)state;
+    stage(2);
+    begin_and_start(NULL);
+    assert_int_equal(hf_call_refuse(&s.call, 2, s.now), HF_E_STATE);
+    assert_int_equal(hf_call_refuse(&s.call, 1, s.now), 0);
+    assert_int_equal(hf_call_refuse(&s.call, 1, s.now), HF_E_STATE); /* never twice */
+    assert_int_equal(stepper_step(&s), HF_STEP_DONE);
+    assert_true(p[1].seen_rejected);
+    assert_int_equal(p[1].seen.kind, HF_NEUTRAL);
+    assert_int_equal(p[1].seen_reason, HF_REASON_POOL_FULL);
+    assert_int_equal(stepper_end(&s, &result), HF_E_REJECTED);
+    assert_int_equal(hf_result_attempts(&result), 0);
+    all_settled_once();
+
+    stage(2); /* told to stop before it had its turn: the timeout reports, and nothing was attempted */
+    p[0].due_in = 50 * MS;
+    begin_and_start(NULL);
+    s.now = 50 * MS;
+    assert_int_equal(stepper_step(&s), HF_STEP_CANCEL);
+    assert_int_equal(hf_call_refuse(&s.call, 1, s.now), 0);
+    assert_int_equal(stepper_step(&s), HF_STEP_DONE);
+    assert_true(p[1].seen_rejected);
+    assert_int_equal(stepper_end(&s, &result), HF_E_TIMEOUT);
+    assert_int_equal(hf_result_attempts(&result), 0);
+    hf_attempt_record record;
+    assert_false(hf_result_attempt(&result, 1, &record));
+    all_settled_once();
+
+    stage(1); /* the last outcome stays, when there was one */
+    p[0].settle = HF__RERUN;
+    p[0].reruns = 1;
+    begin_and_start(NULL);
+    assert_int_equal(finish(hf_failure(7), 0, true), HF_STEP_START);
+    assert_int_equal(hf_call_refuse(&s.call, s.step.attempt, s.now), 0);
+    assert_int_equal(stepper_step(&s), HF_STEP_DONE);
+    assert_int_equal(stepper_end(&s, &result), HF_E_REJECTED);
+    assert_int_equal(hf_result_attempts(&result), 1);
+    hf_outcome last;
+    assert_true(hf_result_outcome(&result, &last));
+    assert_int_equal(last.code, 7);
+}
+
 static void a_rerun_waits_and_gives_fresh_frames_inside(void **state) {
     (void)state;
     stage(2);
@@ -721,6 +764,7 @@ int main(void) {
         cmocka_unit_test(an_empty_pipeline_just_runs),
         cmocka_unit_test(a_failure_is_passed_out_untouched),
         cmocka_unit_test(a_rejection_settles_only_what_was_admitted),
+        cmocka_unit_test(an_attempt_without_room_is_a_rejection_and_says_nothing),
         cmocka_unit_test(a_rerun_waits_and_gives_fresh_frames_inside),
         cmocka_unit_test(an_immediate_rerun_needs_no_wait),
         cmocka_unit_test(the_nearest_timeout_is_the_deadline_and_reports),

@@ -59,6 +59,14 @@ static void a_protected_function_succeeds_at_the_third_attempt(void **state) {
     expect("receipt paid-42\n");
 }
 
+static void a_pool_releases_its_caller_and_gives_back_once(void **state) {
+    (void)state;
+    assert_int_equal(run("vendor_pool", ""), 0);
+    expect("order 1: a timeout or the caller's deadline ended the call\norder 2"); /* 1 is still under way */
+    expect("order 2: 38 cents\norder 1 is given back\nall threads have ended\n");
+    assert_int_equal(times_seen("given back"), 2);
+}
+
 static void testing_your_own_code_passes(void **state) {
     (void)state;
     assert_int_equal(run("testing_your_code", ""), 0);
@@ -171,6 +179,7 @@ static void the_client_in_a_loop_of_libuv(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         T(a_protected_function_succeeds_at_the_third_attempt),
+        T(a_pool_releases_its_caller_and_gives_back_once),
         T(testing_your_own_code_passes),
         T(a_waiting_room_tells_everybody_their_place),
         T(priority_shedding_keeps_what_matters),

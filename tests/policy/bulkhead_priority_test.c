@@ -57,10 +57,12 @@ static void what_is_guaranteed_comes_back(void **state) {
     hf_bulkhead_config config = line_config_of(3, 2, HF_NEVER);
     config.guaranteed[HF_PRIORITY_SHEDDABLE] = 1;
     line_build_of(&config);
-    for (int i = 0; i < 3; i++) assert_int_equal(line_begin_as(i, HF_PRIORITY_CRITICAL, 0), HF_STEP_START); /* borrowed */
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(line_begin_as(i, HF_PRIORITY_CRITICAL, 0), HF_STEP_START); /* borrowed */
     assert_int_equal(line_begin_as(3, HF_PRIORITY_CRITICAL, 0), HF_STEP_WAIT);
     assert_int_equal(line_begin_as(4, HF_PRIORITY_CRITICAL, 0), HF_STEP_WAIT);
-    assert_int_equal(line_begin_as(5, HF_PRIORITY_SHEDDABLE, 0), HF_STEP_WAIT); /* the line is full, but it has a right */
+    assert_int_equal(line_begin_as(5, HF_PRIORITY_SHEDDABLE, 0),
+                     HF_STEP_WAIT); /* the line is full, but it has a right */
     assert_int_equal(line_step(4, 0), HF_STEP_DONE);
     line_ends(4, HF_E_REJECTED, HF_REASON_SHED);
     assert_int_equal(line_begin_as(4, HF_PRIORITY_CRITICAL, 0), HF_STEP_DONE); /* and is not pushed out */
@@ -131,7 +133,7 @@ static void you_are_in_line(void **state) {
     line_report(0, 30 * MS);
     assert_int_equal(hf_bulkhead_line(line.bulkhead, &line.calls[3], &place), 0);
     assert_int_equal(place.place, 2);
-    assert_int_equal(place.estimate_ns, 60 * MS);                                            /* two turns of 30 ms */
+    assert_int_equal(place.estimate_ns, 60 * MS);                                          /* two turns of 30 ms */
     assert_int_equal(hf_bulkhead_line(line.bulkhead, &line.calls[1], &place), HF_E_STATE); /* has its slot */
     assert_int_equal(line_step(1, 30 * MS), HF_STEP_START);
     line_report(1, 110 * MS); /* 80 ms: an eighth of the difference more */

@@ -234,10 +234,8 @@ static void many_threads_lose_no_slot(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, line_setup, line_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(a_thread_in_line_is_woken_promptly),
-        TEST(a_thread_in_line_is_cancelled_promptly),
-        TEST(waits_in_line_on_a_virtual_clock),
-        TEST(peeking_leaves_the_line_alone),
+        TEST(a_thread_in_line_is_woken_promptly), TEST(a_thread_in_line_is_cancelled_promptly),
+        TEST(waits_in_line_on_a_virtual_clock),   TEST(peeking_leaves_the_line_alone),
         TEST(many_threads_lose_no_slot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
