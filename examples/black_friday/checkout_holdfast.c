@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* The same checkout with holdfast. What to copy from here: one pipeline for each dependency, made once at the
- * start and shared by all threads, and hf_curl_perform where curl_easy_perform used to be. */
-#include "requests.h"
+/* The same checkout with holdfast. What to copy from here: one pipeline and one client for each dependency, made once at
+ * the start and shared by all threads. (A program that wants to keep its curl handles takes the door instead, see
+ * examples/protect_curl.c: the pipelines are the same.) */
+#include "demo.h"
 
-#include <holdfast/curl.h>
+#include <holdfast/client.h>
 #include <holdfast/holdfast.h>
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct shop { /* one for all threads */
     const char *url;
-    hf_curl *inventory, *payments, *recommendations;
+    hf_client *inventory, *payments, *recommendations;
     struct watched {
         struct journal *journal;
         enum breaker_id id;
@@ -20,11 +22,17 @@ struct shop { /* one for all threads */
 
 /* ---- set-up ---- */
 
-/* A pipeline of `count` policies, outermost first, and the door through which requests go. The door keeps the
+/* A pipeline of `count` policies, outermost first, and the client whose requests run under it. The client keeps the
  * pipeline and the pipeline its policies, so nobody else has to. Without policies requests just pass. */
-static bool make_door(hf_curl **door, const char *name, hf_policy *const *order, size_t count, hf_error *error) {
+static bool make_client(struct shop *shop, hf_client **client, const char *name, hf_policy *const *order, size_t count,
+                        hf_error *error) {
+    hf_client_config config;
+    hf_client_config_init(&config);
+    config.base_url = shop->url;
+    config.threads = 1;
     hf_pipeline *pipeline = NULL;
-    bool ok = hf_pipeline_new(&pipeline, name, order, count, error) == 0 && hf_curl_new(door, pipeline, error) == 0;
+    bool ok = hf_pipeline_new(&pipeline, name, order, count, error) == 0 &&
+              hf_client_new(client, name, pipeline, &config, error) == 0;
     hf_pipeline_free(pipeline);
     return ok;
 }
@@ -68,7 +76,7 @@ static int new_bulkhead(hf_bulkhead **bulkhead, const char *name, uint32_t max_c
 /* Payments must succeed, must not charge twice, and is what gets overloaded. Its five workers are kept busy by
  * 20 requests, of which 15 wait; the rest is told so at once. Retries are few and late: an outage has opened the
  * breaker before the first of them is due, and the small budget holds even if it has not. */
-static bool payments_door(struct shop *shop, bool policies, hf_error *error) {
+static bool payments_client(struct shop *shop, bool policies, hf_error *error) {
     hf_budget_config sparing;
     hf_budget_config_init(&sparing);
     sparing.ratio_ppm = 50000;
@@ -93,7 +101,7 @@ static bool payments_door(struct shop *shop, bool policies, hf_error *error) {
     if (ok) {
         hf_policy *order[] = {hf_timeout_policy(total), hf_retry_policy(retry), hf_bulkhead_policy(bulkhead),
                               hf_breaker_policy(breaker), hf_timeout_policy(attempt)};
-        ok = make_door(&shop->payments, "payments", order, policies ? 5 : 0, error);
+        ok = make_client(shop, &shop->payments, "payments", order, policies ? 5 : 0, error);
     }
     hf_timeout_free(total);
     hf_budget_free(budget);
@@ -106,7 +114,7 @@ static bool payments_door(struct shop *shop, bool policies, hf_error *error) {
 
 /* Inventory is a quick question that may be asked again: up to six times, in short steps. What retries can hide is no
  * reason to stop asking: its breaker has no rule for failures in a row, and two of five probes may fail. */
-static bool inventory_door(struct shop *shop, bool policies, hf_error *error) {
+static bool inventory_client(struct shop *shop, bool policies, hf_error *error) {
     hf_retry_config again;
     hf_retry_config_init(&again);
     again.max_attempts = 6;
@@ -126,7 +134,7 @@ static bool inventory_door(struct shop *shop, bool policies, hf_error *error) {
     if (ok) {
         hf_policy *order[] = {hf_timeout_policy(total), hf_retry_policy(retry), hf_breaker_policy(breaker),
                               hf_timeout_policy(attempt)};
-        ok = make_door(&shop->inventory, "inventory", order, policies ? 4 : 0, error);
+        ok = make_client(shop, &shop->inventory, "inventory", order, policies ? 4 : 0, error);
     }
     hf_timeout_free(total);
     hf_retry_free(retry);
@@ -142,7 +150,7 @@ static hf_outcome bestsellers(void *arg, const hf_result *failed) {
 }
 
 /* Recommendations are nice to have: a quarter of a second, a few threads, and something else instead. */
-static bool recommendations_door(struct shop *shop, bool policies, hf_error *error) {
+static bool recommendations_client(struct shop *shop, bool policies, hf_error *error) {
     hf_breaker_config opening = breaker_config(&shop->watched[RECOMMENDATIONS_BREAKER]);
 
     hf_fallback *fallback = NULL;
@@ -156,7 +164,7 @@ static bool recommendations_door(struct shop *shop, bool policies, hf_error *err
     if (ok) {
         hf_policy *order[] = {hf_fallback_policy(fallback), hf_timeout_policy(total), hf_bulkhead_policy(bulkhead),
                               hf_breaker_policy(breaker)};
-        ok = make_door(&shop->recommendations, "recommendations", order, policies ? 4 : 0, error);
+        ok = make_client(shop, &shop->recommendations, "recommendations", order, policies ? 4 : 0, error);
     }
     hf_fallback_free(fallback);
     hf_timeout_free(total);
@@ -167,9 +175,9 @@ static bool recommendations_door(struct shop *shop, bool policies, hf_error *err
 
 static void close_shop(void *context) {
     struct shop *shop = context;
-    hf_curl_free(shop->inventory);
-    hf_curl_free(shop->payments);
-    hf_curl_free(shop->recommendations);
+    hf_client_free(shop->inventory);
+    hf_client_free(shop->payments);
+    hf_client_free(shop->recommendations);
     free(shop);
 }
 
@@ -179,8 +187,8 @@ static void *open_shop(const char *url, bool policies, struct journal *journal) 
     if (shop == NULL) return fprintf(stderr, "no memory\n"), NULL;
     shop->url = url;
     for (int i = 0; i < BREAKERS; i++) shop->watched[i] = (struct watched){journal, (enum breaker_id)i};
-    if (inventory_door(shop, policies, &error) && payments_door(shop, policies, &error) &&
-        recommendations_door(shop, policies, &error)) {
+    if (inventory_client(shop, policies, &error) && payments_client(shop, policies, &error) &&
+        recommendations_client(shop, policies, &error)) {
         return shop;
     }
     fprintf(stderr, "%s\n", hf_error_text(&error));
@@ -190,70 +198,62 @@ static void *open_shop(const char *url, bool policies, struct journal *journal) 
 
 /* ---- one order ---- */
 
-struct session { /* one per thread */
-    struct shop *shop;
-    struct requests requests;
-};
-
 /* The deadline of the customer goes with every request. */
-static hf_curl_options options_for(const struct order *order, hf_result *result) {
-    hf_curl_options options;
-    hf_curl_options_init(&options);
-    options.deadline_at = order->due_at + CHECKOUT_DEADLINE_NS;
-    options.out_result = result;
-    return options;
+static hf_request request_for(const struct order *order, const char *path) {
+    hf_request request;
+    hf_request_init(&request);
+    request.url = path;
+    request.deadline_at = order->due_at + CHECKOUT_DEADLINE_NS;
+    return request;
 }
 
-static bool call(hf_curl *door, CURL *easy, const hf_curl_options *options, const hf_result *result) {
-    long status = 0;
-    if (hf_curl_perform(door, easy, options) != CURLE_OK) return false;
-    if (hf_result_flags(result) & HF_RESULT_FALLBACK) return true;
-    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-    return status == 200;
+/* True when the shop got what it asked for, or something in its place. */
+static bool call(hf_client *client, const hf_request *request, hf_result *result) {
+    hf_response *response;
+    int rc = hf_client_request(client, request, &response, NULL);
+    if (response == NULL) return false;
+    *result = *hf_response_result(response);
+    bool replaced = (hf_result_flags(result) & HF_RESULT_FALLBACK) != 0;
+    bool ok = rc == HF_OK && (replaced || hf_response_status(response) == 200);
+    hf_response_free(response);
+    return ok;
 }
 
-static enum step run(void *arg, struct order *order, hf_time closing_at) {
+static enum step run(void *session, struct order *order, hf_time closing_at) {
     (void)closing_at; /* the deadline comes first */
-    struct session *session = arg;
-    const struct shop *shop = session->shop;
-    struct requests *requests = &session->requests;
-    hf_result result;
-    hf_curl_options options = options_for(order, &result);
-    if (!call(shop->inventory, requests->inventory, &options, &result)) return STEP_INVENTORY;
+    const struct shop *shop = session;
+    hf_result result = {0};
+    hf_request ask = request_for(order, "/inventory");
+    if (!call(shop->inventory, &ask, &result)) return STEP_INVENTORY;
 
-    /* A key and a body that can be sent again make a POST safe to repeat. The key is the same for every attempt
-     * at this order, and for no other. */
+    /* A key makes a POST safe to repeat. It is the same for every attempt at this order, and for no other. */
+    static const char body[] = "amount=4999&currency=EUR";
     char key[24];
+    const hf_header number = {"X-Order", key}; /* under which payments books the charge */
     snprintf(key, sizeof key, "%d", order->id);
-    if (!requests_set_order(requests, order)) return STEP_PAYMENT;
-    hf_curl_options charge = options_for(order, &result);
+    hf_request charge = request_for(order, "/payments");
+    charge.method = "POST";
+    charge.body = body;
+    charge.body_bytes = strlen(body);
+    charge.content_type = "application/x-www-form-urlencoded";
+    charge.headers = &number;
+    charge.header_count = 1;
     charge.idempotency_key = key;
-    charge.body = HF_CURL_BODY_MEMORY;
-    charge.headers = requests->payment_headers;
     order->charging_at = hf_clock_now(NULL);
-    bool paid = call(shop->payments, requests->payments, &charge, &result);
+    bool paid = call(shop->payments, &charge, &result);
     order->attempts = hf_result_attempts(&result);
     if (!paid) return STEP_PAYMENT;
     order->paid_at = hf_clock_now(NULL);
 
-    (void)call(shop->recommendations, requests->recommendations, &options, &result);
+    hf_request more = request_for(order, "/recommendations");
+    (void)call(shop->recommendations, &more, &result);
     order->fell_back = (hf_result_flags(&result) & HF_RESULT_FALLBACK) != 0;
     return STEP_NONE;
 }
 
-static void *session_new(void *context) {
-    struct session *session = calloc(1, sizeof *session);
-    if (session == NULL) return NULL;
-    session->shop = context;
-    if (requests_open(&session->requests, session->shop->url)) return session;
-    free(session);
-    return NULL;
-}
-
-static void session_free(void *session) {
-    requests_close(&((struct session *)session)->requests);
-    free(session);
-}
+/* A client is for all threads, so a thread needs nothing of its own. */
+static void *session_new(void *shop) { return shop; }
+static void session_free(void *shop) { (void)shop; }
 
 const struct checkout checkout_holdfast = {
     .name = "holdfast",

@@ -143,24 +143,34 @@ static bool work(struct visit *visit) {
     return true;
 }
 
-/* Waits until `at`, a wake, a cancel, or news from the network; may return early, the engine is asked again
- * anyway. */
-static void wait_until(struct visit *visit, hf_time at) {
+/* Waits until `at`, a wake, a cancel, or news from the network, or for less. True: somebody woke it, the engine may have
+ * something to say. */
+static bool wait_until(struct visit *visit, hf_time at) {
     const hf_clock *clock = visit->options.clock;
     bool is_virtual = clock->wait != NULL;
     if (is_virtual && !visit->running && at != HF_NEVER) {
-        if (!atomic_exchange(&visit->woken, false)) clock->wait(clock, at);
-        return;
+        bool woken = atomic_exchange(&visit->woken, false);
+        if (!woken) clock->wait(clock, at);
+        return woken;
     }
     if (!ready(visit)) {
         hf__waiter_nap(at);
-        return;
+        return true;
     }
-    if (atomic_exchange(&visit->woken, false)) return;
+    if (atomic_exchange(&visit->woken, false)) return true;
     int64_t ms = hf__ns_to_ms_up(hf__left(at, now_of(visit)));
     /* A virtual clock stands still while the network is waited for: somebody else may move it. */
     int64_t longest = is_virtual ? 10 : 60000;
     (void)curl_multi_poll(visit->multi, NULL, 0, (int)hf__min(ms, longest), NULL);
+    return atomic_exchange(&visit->woken, false);
+}
+
+/* Works and waits until the attempt has ended, `at` has come, or somebody wakes: until then the engine would only say
+ * again what it said. */
+static void attend(struct visit *visit, hf_time at) {
+    while (!work(visit)) {
+        if (wait_until(visit, at) || now_of(visit) >= at) return;
+    }
 }
 
 static hf_outcome run_fallback(struct visit *visit, const hf_step *step) {
@@ -183,7 +193,8 @@ static void drive(struct visit *visit) {
                    hf_cancel_raised(visit->options.cancel) ? CURLE_ABORTED_BY_CALLBACK : CURLE_OPERATION_TIMEDOUT);
             break;
         case HF_STEP_WAIT:
-            if (visit->running == 0 || !work(visit)) wait_until(visit, step.at);
+            if (visit->running == 0) (void)wait_until(visit, step.at);
+            else attend(visit, step.at);
             break;
         case HF_STEP_DONE: return;
         }

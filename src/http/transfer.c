@@ -133,6 +133,8 @@ static bool shall_pass(struct hf__transfer *t) {
     if (hf__transfer_status(t) == 0) return true;
     t->decided = judge(t, CURLE_OK);
     t->is_decided = true;
+    /* Nothing takes the place of a success that is not to be repeated: the engine need not be asked. */
+    if (t->decided.kind == HF_SUCCESS && !(t->decided.flags & HF_RETRYABLE)) return true;
     return hf_call_would_end(t->call, t->serial, t->decided, now_of(t));
 }
 
@@ -170,6 +172,7 @@ size_t hf__transfer_on_body(char *data, size_t size, size_t count, void *arg) {
     if (needed > t->body.size) {
         size_t roomy = roomy_size(t, needed);
         if (roomy > t->options->buffer_max_bytes) roomy = t->options->buffer_max_bytes;
+        if (roomy == SIZE_MAX) return 0;
         char *longer = realloc(t->body.data, roomy + 1); /* who takes the body may end it with a zero */
         if (longer == NULL) return 0;
         t->body.data = longer;
