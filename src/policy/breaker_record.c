@@ -119,7 +119,7 @@ static bool record_success(hf_breaker *b, uint32_t generation) {
     /* Who fails to set it when the last spot leaves, because somebody is still writing, gets another chance. */
     bool just_full = hf__window_length(head, &span) < span.size, now_and_then = slot % (4 * HF__WINDOW_BLOCK) == 0;
     if (just_full || now_and_then || hf__window_spot_at(before, generation, leaving)) become_clean(b, generation);
-    return !hf__window_wrapped(head, span.capacity) ||
+    return just_full || !hf__window_wrapped(head, span.capacity) ||
            atomic_load_explicit(&b->judge_success, memory_order_relaxed); /* (M9) */
 }
 

@@ -163,6 +163,7 @@ struct expected {
     bool again;
     struct bounds at; /* when */
     int32_t reason;   /* else why not */
+    bool or_no_time;  /* or for this reason, because it is too near the deadline to tell */
     bool denied;
 };
 
@@ -184,13 +185,14 @@ static struct expected expect(struct game *g, hf_outcome outcome, uint32_t made,
     struct expected e = {.again = true, .at = {(double)g->now + wait.low, (double)g->now + wait.high}};
     if (deadline != HF_NEVER && e.at.low >= (double)deadline) return stop(HF_REASON_NO_TIME);
     e.reason = deadline != HF_NEVER && e.at.high >= (double)deadline ? HF_REASON_NO_TIME : HF_REASON_NONE; /* or so */
-    bool can_pay = balance(&g->ledger, g->now) >= 1000;
+    bool can_pay = balance(&g->ledger, g->now) >= 1000, near = e.reason == HF_REASON_NO_TIME;
     if (outcome.flags & HF_COMMITTED) {
         e = stop(can_pay ? HF_REASON_NONE : HF_REASON_BUDGET);
     } else if (!can_pay) {
         e = stop(HF_REASON_BUDGET);
     }
     e.denied = !can_pay;
+    e.or_no_time = near;
     return e;
 }
 
@@ -213,8 +215,8 @@ static void play_call(struct game *g, uint64_t seed) {
         struct expected e = expect(g, outcome, made, &before, options.deadline_at, &rng);
         STEPPER_MUST(hf_call_report(&s.call, s.step.attempt, outcome, g->now) == 0);
         int kind = stepper_step(&s);
-        if (e.again && e.reason != HF_REASON_NONE && kind == HF_STEP_DONE) e = stop(e.reason); /* at the deadline */
-        if (kind == HF_STEP_START) {                                                           /* no wait at all */
+        if (e.again && e.or_no_time && kind == HF_STEP_DONE) e = stop(HF_REASON_NO_TIME);
+        if (kind == HF_STEP_START) { /* no wait at all */
             STEPPER_MUST(e.again && e.at.low <= (double)g->now);
             book(&g->ledger, g->now, 1000);
             s.step.number = made + 1;
@@ -230,6 +232,7 @@ static void play_call(struct game *g, uint64_t seed) {
         if (kind == HF_STEP_DONE) {
             hf_result result;
             (void)stepper_end(&s, &result);
+            if (e.or_no_time && hf_result_reason(&result) == HF_REASON_NO_TIME) e.reason = HF_REASON_NO_TIME;
             STEPPER_MUST((int32_t)hf_result_reason(&result) == e.reason && hf_result_attempts(&result) == made);
             STEPPER_MUST(((hf_result_flags(&result) & HF_RESULT_BUDGET_DENIED) != 0) == (e.reason == HF_REASON_BUDGET));
             return;
