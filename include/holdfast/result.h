@@ -45,7 +45,7 @@ typedef enum hf_reason {
 
 #define HF_RESULT_LATE 0x1u          /* the success came after its deadline */
 #define HF_RESULT_FALLBACK 0x2u      /* the value came from a fallback */
-#define HF_RESULT_BUDGET_DENIED 0x4u /* a retry was suppressed because its budget was empty */
+#define HF_RESULT_BUDGET_DENIED 0x4u /* a retry or a hedge was suppressed because its budget was empty */
 
 /* What one attempt came to. */
 typedef struct hf_attempt_record {

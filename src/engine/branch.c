@@ -187,6 +187,7 @@ static bool ask_due(struct hf__call *c, struct hf__branch *b, uint32_t level, bo
     bool normal = hf__policy_mode(policy) == HF_SWITCH_NORMAL;
     int verdict = normal ? policy->ops->due(policy, frame, &x) : HF__PASS;
     frame->at = x.at;
+    c->flags |= x.flags;
     if (verdict == HF__FORK) {
         assert(x.may_fork);
         fork_at(c, level);

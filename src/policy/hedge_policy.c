@@ -112,21 +112,22 @@ static int hedge_admit(hf_policy *policy, struct hf_frame *frame, struct hf_x *x
     return HF__PASS;
 }
 
-static int fork_if_paid(hf_hedge *h, struct state *state, hf_time now) {
-    if (!hf__budget_take(h->budget, now)) {
+static int fork_if_paid(hf_hedge *h, struct state *state, struct hf_x *x) {
+    if (!hf__budget_take(h->budget, x->now)) {
         count(&h->denied);
+        x->flags |= HF_RESULT_BUDGET_DENIED;
         return HF__PASS;
     }
     count(&h->hedges);
     state->hedged = true;
-    state->started_at[1] = now;
+    state->started_at[1] = x->now;
     return HF__FORK;
 }
 
 static int hedge_due(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
     struct state *state = state_of(frame);
     if (!x->may_fork || state->hedged) return HF__PASS;
-    return fork_if_paid(hedge_of(policy), state, x->now);
+    return fork_if_paid(hedge_of(policy), state, x);
 }
 
 /* Ages of what has ended here: a success has taken so long; what was cut off would have taken longer. */
@@ -153,7 +154,7 @@ static int settle_branch(hf_hedge *h, struct state *state, struct hf_x *x) {
         return HF__PASS;
     }
     if (x->siblings) return HF__HOLD;
-    return hedges_failure(h, state, x) ? fork_if_paid(h, state, x->now) : HF__PASS;
+    return hedges_failure(h, state, x) ? fork_if_paid(h, state, x) : HF__PASS;
 }
 
 static int hedge_settle(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
