@@ -67,7 +67,7 @@ core   += concurrency fault ratelimit throttle
 engine := branch call counters policy report result switched trunk
 os     := boot error_text fork_generation keyed_hash monotonic random_seed shard shared_file sigpipe thread waiter wall
 os     += event
-shm    := region region_directory region_fork region_process
+shm    := region region_directory region_file region_fork region_process region_view
 policy := config_check pipeline_build pipeline_check
 policy += backoff_config budget_policy fallback_policy not_before_policy retry_policy timeout_policy
 policy += breaker_admin breaker_change breaker_config breaker_explain breaker_live breaker_policy breaker_record \
@@ -89,6 +89,7 @@ http_objs := $(http:%=$B/src/http/%.o)
 
 mockd := $(patsubst tools/mockd/%.c,%,$(wildcard tools/mockd/*.c))
 mockd_objs := $(mockd:%=$B/tools/mockd/%.o)
+top_objs := $B/tools/holdfast_top/holdfast_top.o $B/tools/holdfast_top/top_page.o
 
 # Tests: each tests/AREA/NAME_test.c is a program. Those in http/, mockd/ and examples/ talk to mockd.
 tests := $(patsubst tests/%.c,%,$(wildcard tests/*/*_test.c))
@@ -151,6 +152,7 @@ help:
 
 $B/src/http/%.o: local_cflags = $(curl_cflags)
 $B/tools/mockd/%.o: local_cflags = $(mockd_cflags) -D_GNU_SOURCE -DMOCKD_VERSION='"$(version)"'
+$B/tools/holdfast_top/%.o: local_cflags = -Itools
 $B/tests/%.o: local_cflags = $(curl_cflags) -Itests -I$B/tests -DHF_MOCKD_PATH='"$B/mockd"' -DHF_BUILD_DIR='"$B"'
 $B/examples/%.o: local_cflags = $(curl_cflags) $(uv_cflags) -Itests
 $B/bench/http_%.o: local_cflags = $(curl_cflags) -Itests -D_GNU_SOURCE
@@ -179,6 +181,10 @@ $B/libholdfast-curl.so.$(abi): $(http_objs) src/holdfast-curl.map $B/libholdfast
 
 $B/mockd: $(mockd_objs)
 	$(Q)$(CC) $(ldflags) -o $@ $^ $(mockd_libs) -lm
+
+all test install check-install: $B/holdfast-top
+$B/holdfast-top: $(top_objs) $B/libholdfast.a
+	$(Q)$(CC) $(ldflags) -o $@ $^
 
 link_all = $(CC) $(ldflags) -o $@ $(filter %.o,$^) $B/libholdfast-curl.a $B/libholdfast.a
 
@@ -298,7 +304,7 @@ installed = $(foreach h,$(wildcard include/holdfast/*.h),644:$h:$(INCLUDEDIR)/ho
             $(foreach h,$(wildcard include/holdfast/adapters/*.h),644:$h:$(INCLUDEDIR)/holdfast/adapters/$(notdir $h)) \
             $(foreach l,libholdfast libholdfast-curl,644:$B/$l.a:$(LIBDIR)/$l.a $(call so_names,$l)) \
             $(foreach p,$(pkgconfig),644:$p:$(LIBDIR)/pkgconfig/$(notdir $p)) \
-            755:$B/mockd:$(BINDIR)/mockd
+            755:$B/mockd:$(BINDIR)/mockd 755:$B/holdfast-top:$(BINDIR)/holdfast-top
 pkgconfig := $B/holdfast.pc $B/holdfast-curl.pc
 
 .PHONY: install uninstall list-installed check-install dist

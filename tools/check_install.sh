@@ -56,6 +56,7 @@ for name in libholdfast libholdfast-curl; do
         "$shared/lib/$name.so.$version" "$name.so.$abi"
 done
 check "libholdfast needs libc alone" test "$(readelf -d "$shared/lib/libholdfast.so.$version" | sed -n 's/.*NEEDED.*\[\(.*\)\].*/\1/p')" = libc.so.6
+check "holdfast-top runs from there" test "$("$shared/bin/holdfast-top" --version)" = "holdfast-top $version"
 check "mockd runs from there" test "$("$shared/bin/mockd" --version)" = "mockd of holdfast $version"
 
 printf '[route /]\nbody_bytes = 40\nstatus = 200\n' >"$work/scenario.ini"

@@ -22,6 +22,7 @@
 #include <holdfast/pool.h>
 #include <holdfast/ratelimit.h>
 #include <holdfast/region.h>
+#include <holdfast/region_view.h>
 #include <holdfast/result.h>
 #include <holdfast/retry.h>
 #include <holdfast/run.h>

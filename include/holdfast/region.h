@@ -42,6 +42,14 @@ typedef struct hf_region hf_region;
 #define HF_REGION_PROCESSES_MAX 255 /* processes that can own slots and probes at the same time */
 #define HF_REGION_OBJECTS_MAX 64    /* policies in one region */
 
+/* What can live in a region. */
+typedef enum hf_region_kind {
+    HF_REGION_BREAKER = 1,
+    HF_REGION_BULKHEAD = 2,
+    HF_REGION_BUDGET = 3,
+    HF_REGION_RATE_LIMIT = 4
+} hf_region_kind;
+
 /* What to do when a region, or a policy in it, does not fit what was asked for. */
 typedef enum hf_region_mismatch {
     HF_REGION_REFUSE = 0, /* an error */
@@ -110,6 +118,10 @@ HF_API int hf_region_remove(const char *name, const char *directory, hf_error *e
  * Threads:  any thread; never blocks; one system call for each process slot that was ever used.
  */
 HF_API int hf_region_inspect(hf_region *region, hf_region_info *out_info);
+
+/* hf_region_kind_name is a word for a kind: "breaker", "rate limit", ...; never NULL.
+ * Threads: any thread; never blocks. */
+HF_API const char *hf_region_kind_name(int32_t kind);
 
 #ifdef __cplusplus
 }

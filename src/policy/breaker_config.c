@@ -114,3 +114,13 @@ size_t hf_breaker_state_bytes(const hf_breaker_config *config) {
     struct hf__breaker_shape shape = hf__breaker_shape_of(&chosen);
     return hf__breaker_state_bytes(&shape);
 }
+
+void hf__breaker_fit(hf_breaker *b, const hf_breaker_config *c) {
+    struct hf__breaker_rules rules = hf__breaker_rules_of(c);
+    b->shape = hf__breaker_shape_of(c);
+    b->width_ns = hf__breaker_width_ns(c);
+    if (b->shape.wheel > 0) b->tick_ns = hf__wheel_tick_ns(rules.slow_call_ns);
+    hf__breaker_use(b, &rules);
+    if (rules.slow_call_ns == HF_NEVER) b->base.traits = HF__ADMITS_TIMELESS;
+    if (rules.slow_call_ns == HF_NEVER && c->window_kind == HF_BREAKER_BY_CALLS) b->base.traits |= HF__SETTLES_TIMELESS;
+}

@@ -152,4 +152,7 @@ struct hf__breaker_shape hf__breaker_shape_of(const hf_breaker_config *config);
 /* The length of a bucket; 0 for a window of calls. */
 int64_t hf__breaker_width_ns(const hf_breaker_config *config);
 
+/* Gives a handle, zero until now, what follows from the configuration. */
+void hf__breaker_fit(hf_breaker *b, const hf_breaker_config *config);
+
 #endif

@@ -291,7 +291,7 @@ static int house_state(hf_breaker *b, const hf_breaker_config *c, hf_error *erro
     struct initial initial = {b, c};
     struct hf__region_rule rules[HF__BREAKER_SHARED_FIELDS];
     hf__breaker_shared_rules(c, rules);
-    struct hf__region_want want = {.kind = HF__REGION_BREAKER,
+    struct hf__region_want want = {.kind = HF_REGION_BREAKER,
                                    .name = b->base.name,
                                    .rules = rules,
                                    .rule_count = HF__BREAKER_SHARED_FIELDS,
@@ -302,18 +302,6 @@ static int house_state(hf_breaker *b, const hf_breaker_config *c, hf_error *erro
     int rc = hf__region_house(c->region, &want, after(b), &state, &b->region, error);
     b->state = state;
     return rc;
-}
-
-static void begin(hf_breaker *b, const hf_breaker_config *c) {
-    struct hf__breaker_rules rules = hf__breaker_rules_of(c);
-    b->width_ns = hf__breaker_width_ns(c);
-    if (b->shape.wheel > 0) b->tick_ns = hf__wheel_tick_ns(rules.slow_call_ns);
-    b->on_change = c->on_change;
-    b->on_change_arg = c->on_change_arg;
-    HF_MUST(pthread_mutex_init(&b->reconfigure, NULL) == 0);
-    hf__breaker_use(b, &rules);
-    if (rules.slow_call_ns == HF_NEVER) b->base.traits = HF__ADMITS_TIMELESS;
-    if (rules.slow_call_ns == HF_NEVER && c->window_kind == HF_BREAKER_BY_CALLS) b->base.traits |= HF__SETTLES_TIMELESS;
 }
 
 int hf_breaker_new(hf_breaker **out_breaker, const char *name, const hf_breaker_config *config, hf_error *error) {
@@ -333,8 +321,10 @@ int hf_breaker_new(hf_breaker **out_breaker, const char *name, const hf_breaker_
     rc = hf__policy_alloc(&made, bytes, &breaker_ops, name, error);
     if (rc < 0) return rc;
     hf_breaker *b = made;
-    b->shape = shape;
-    begin(b, &chosen);
+    hf__breaker_fit(b, &chosen);
+    b->on_change = chosen.on_change;
+    b->on_change_arg = chosen.on_change_arg;
+    HF_MUST(pthread_mutex_init(&b->reconfigure, NULL) == 0);
     rc = house_state(b, &chosen, error);
     if (rc < 0) {
         hf_breaker_free(b);

@@ -6,6 +6,8 @@
 #include "policy/config_check.h"
 #include "shm/region.h"
 
+#include <holdfast/region_view.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,13 +66,15 @@ static int check(const char *name, const hf_budget_config *c, hf_error *error) {
     return rc;
 }
 
+#define BUDGET_RULES 3
+
 static int house(hf_budget *budget, const hf_budget_config *c, hf_error *error) {
-    const struct hf__region_rule rules[] = {
+    const struct hf__region_rule rules[BUDGET_RULES] = {
         {"ratio_ppm", c->ratio_ppm}, {"min_per_second", c->min_per_second}, {"burst", c->burst}};
-    struct hf__region_want want = {.kind = HF__REGION_BUDGET,
+    struct hf__region_want want = {.kind = HF_REGION_BUDGET,
                                    .name = budget->base.name,
                                    .rules = rules,
-                                   .rule_count = sizeof rules / sizeof rules[0],
+                                   .rule_count = BUDGET_RULES,
                                    .bytes = sizeof(struct hf__budget_state)};
     void *state;
     int rc = hf__region_house(c->region, &want, &budget->own, &state, &budget->region, error);
@@ -260,4 +264,29 @@ int hf_budget_snapshot(const hf_budget *budget, hf_budget_info *out_info, hf_tim
     info.denied_by_parent = atomic_load_explicit(&budget->state->denied_by_parent, memory_order_relaxed);
     memcpy(out_info, &info, info.struct_size);
     return 0;
+}
+
+/* ---- seen from outside ---- */
+
+int hf_region_view_budget(hf_region_view *view, uint32_t index, hf_budget_config *out_config, hf_budget_info *out_info,
+                          hf_time now) {
+    if (out_config != NULL && out_config->struct_size < sizeof *out_config) return HF_E_INVALID;
+    struct hf__region_seen seen;
+    int rc = hf__region_view_find(view, index, HF_REGION_BUDGET, &seen);
+    if (rc < 0) return rc;
+    if (seen.rule_count != BUDGET_RULES || seen.bytes != sizeof(struct hf__budget_state)) return HF_E_STATE;
+    hf_budget_config config;
+    hf_budget_config_init(&config);
+    config.ratio_ppm = (uint32_t)seen.rules[0];
+    config.min_per_second = (uint32_t)seen.rules[1];
+    config.burst = (uint32_t)seen.rules[2];
+    if (check(seen.name, &config, NULL) < 0) return HF_E_STATE;
+    /* A budget that stands on the state for as long as it is asked. */
+    hf_budget budget = {.rules = hf__budget_rules(&config), .state = seen.state};
+    rc = hf_budget_snapshot(&budget, out_info, now);
+    if (rc == 0 && out_config != NULL) {
+        config.struct_size = out_config->struct_size;
+        *out_config = config;
+    }
+    return rc;
 }

@@ -16,8 +16,8 @@ uint32_t hf_bulkhead_in_flight(const hf_bulkhead *bulkhead) {
 uint32_t hf_bulkhead_waiting(const hf_bulkhead *bulkhead) { return hf__bulkhead_waiting(hf__bulkhead_look(bulkhead)); }
 
 uint64_t hf_bulkhead_rejected(const hf_bulkhead *bulkhead) {
-    const _Atomic uint64_t *rejected = shared(bulkhead) ? &bulkhead->leases.state->rejected : &bulkhead->rejected;
-    return atomic_load_explicit(rejected, memory_order_relaxed);
+    if (shared(bulkhead)) return hf__leases_rejected(&bulkhead->leases);
+    return atomic_load_explicit(&bulkhead->rejected, memory_order_relaxed);
 }
 
 int hf_bulkhead_snapshot(hf_bulkhead *bulkhead, hf_bulkhead_info *out_info) {

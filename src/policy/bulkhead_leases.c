@@ -34,6 +34,16 @@ uint32_t hf__leases_taken(const struct hf__leases *leases) {
     return taken;
 }
 
+uint64_t hf__leases_rejected(const struct hf__leases *leases) {
+    return atomic_load_explicit(&leases->state->rejected, memory_order_relaxed);
+}
+
+bool hf__leases_held(const struct hf__leases *leases, uint32_t slot, uint32_t *out_owner) {
+    uint64_t word = load(leases, slot);
+    *out_owner = hf__lease_owner(word);
+    return word != 0;
+}
+
 static bool claim(struct hf__leases *leases, uint32_t slot, uint32_t owner, hf_time now,
                   struct hf__lease_ticket *out_ticket) {
     *out_ticket = (struct hf__lease_ticket){.word = hf__lease_make(now, leases->lease_ns, owner), .slot = slot};

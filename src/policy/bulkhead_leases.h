@@ -45,5 +45,9 @@ void hf__leases_put(struct hf__leases *leases, const struct hf__lease_ticket *ti
 uint32_t hf__leases_limit(const struct hf__leases *leases);
 void hf__leases_resize(struct hf__leases *leases, uint32_t limit);
 uint32_t hf__leases_taken(const struct hf__leases *leases);
+uint64_t hf__leases_rejected(const struct hf__leases *leases);
+
+/* Is this slot taken, and by whom? */
+bool hf__leases_held(const struct hf__leases *leases, uint32_t slot, uint32_t *out_owner);
 
 #endif

@@ -303,7 +303,7 @@ static int house(hf_rate_limit *limit, hf_rate_limit_config *c, hf_error *error)
         rules[count++] = (struct hf__region_rule){"burst", c->tier[i].burst};
         rules[count++] = (struct hf__region_rule){"period_ms", (uint64_t)c->tier[i].period_ms};
     }
-    struct hf__region_want want = {.kind = HF__REGION_RATE_LIMIT,
+    struct hf__region_want want = {.kind = HF_REGION_RATE_LIMIT,
                                    .name = limit->base.name,
                                    .rules = rules,
                                    .rule_count = count,

@@ -2,6 +2,9 @@
 #include "policy/ratelimit_words.h"
 
 #include "base/num.h"
+#include "shm/region.h"
+
+#include <holdfast/region_view.h>
 
 static uint64_t load(const _Atomic uint64_t *word) { return atomic_load_explicit(word, memory_order_acquire); }
 
@@ -160,11 +163,33 @@ void hf__rate_words_set(struct hf__rate_words *words, uint32_t i, uint64_t rules
     } while (!swap(&words->tier[i], &seen, with_tat(words, seen, hf__rate_rescale(tat, before, rules, now))));
 }
 
+int64_t hf__rate_words_available_in(const struct hf__rate_words *words, uint32_t i, int64_t now) {
+    return hf__rate_available(tat_of(words, load(&words->tier[i])), rules_of(words, i), now);
+}
+
 int64_t hf__rate_words_available(const struct hf__rate_words *words, int64_t now) {
     int64_t least = INT64_MAX;
     for (uint32_t i = 0; i < hf__rate_words_count(words); i++) {
-        uint64_t rules = rules_of(words, i);
-        least = hf__min(least, hf__rate_available(tat_of(words, load(&words->tier[i])), rules, now));
+        least = hf__min(least, hf__rate_words_available_in(words, i, now));
     }
     return least;
+}
+
+/* ---- seen from outside ---- */
+
+int hf_region_view_rate_limit(hf_region_view *view, uint32_t index, hf_region_rate_limit *out, hf_time now) {
+    if (out == NULL || out->struct_size < sizeof *out) return HF_E_INVALID;
+    struct hf__region_seen seen;
+    int rc = hf__region_view_find(view, index, HF_REGION_RATE_LIMIT, &seen);
+    if (rc < 0) return rc;
+    const struct hf__rate_words *words = seen.state;
+    if (seen.bytes != sizeof *words || words->count < 1 || words->count > HF_RATE_TIERS_MAX) return HF_E_STATE;
+    *out = (hf_region_rate_limit){.struct_size = out->struct_size, .tiers = hf__rate_words_count(words)};
+    for (uint32_t i = 0; i < out->tiers; i++) {
+        uint64_t rules = rules_of(words, i);
+        out->tier[i].interval_ns = hf__rate_interval(rules);
+        out->tier[i].burst = hf__rate_burst(rules);
+        out->tier[i].available = hf__rate_words_available_in(words, i, now);
+    }
+    return 0;
 }

@@ -40,5 +40,6 @@ void hf__rate_words_drain(struct hf__rate_words *words, int64_t until, int64_t n
 
 void hf__rate_words_set(struct hf__rate_words *words, uint32_t i, uint64_t rules, int64_t now);
 int64_t hf__rate_words_available(const struct hf__rate_words *words, int64_t now);
+int64_t hf__rate_words_available_in(const struct hf__rate_words *words, uint32_t i, int64_t now);
 
 #endif

@@ -6,16 +6,6 @@
 
 #include <holdfast/region.h>
 
-enum hf__region_kind {
-    HF__REGION_BREAKER = 1,
-    HF__REGION_BULKHEAD = 2,
-    HF__REGION_BUDGET = 3,
-    HF__REGION_RATE_LIMIT = 4
-};
-
-/* The word for a kind, "breaker"; never NULL. */
-const char *hf__region_kind_name(uint32_t kind);
-
 /* What every process that shares a policy must agree on: numbers, each with the name of its configuration
  * field for the error text. */
 struct hf__region_rule {
@@ -24,7 +14,7 @@ struct hf__region_rule {
 };
 
 struct hf__region_want {
-    enum hf__region_kind kind;
+    hf_region_kind kind;
     const char *name;
     const struct hf__region_rule *rules;
     uint32_t rule_count;                   /* at most HF__REGION_RULES_MAX */
@@ -58,5 +48,29 @@ uint32_t hf__region_owner(hf_region *region);
 /* Is the process that was given `owner` alive? For nobody: false, so what nobody owns ends with its lease. One
  * system call unless it is this process. */
 bool hf__region_alive(hf_region *region, uint32_t owner);
+
+/* ---- a region seen from outside (holdfast/region_view.h) ---- */
+
+#define HF__REGION_RULES_MAX 24
+
+struct hf_region_view;
+
+/* A policy as its entry tells of it. `state` has `bytes` bytes, at a cache line. It is not const, so that a policy can
+ * stand on it and be asked, but can only be read: a write is a crash. */
+struct hf__region_seen {
+    char name[HF_NAME_MAX + 1];
+    uint32_t rule_count;
+    uint64_t rules[HF__REGION_RULES_MAX];
+    uint64_t bytes;
+    void *state;
+};
+
+/* HF_E_STATE when there is no policy of that kind at `index`, or its entry makes no sense; whether its rules do is for
+ * the caller to see. HF_E_INVALID for no view or no such index. */
+int hf__region_view_find(const struct hf_region_view *view, uint32_t index, hf_region_kind kind,
+                         struct hf__region_seen *out);
+
+/* As hf__region_alive. */
+bool hf__region_view_alive(const struct hf_region_view *view, uint32_t owner);
 
 #endif

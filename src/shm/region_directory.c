@@ -16,12 +16,12 @@
 
 #define PATIENCE (2 * HF_SECOND)
 
-const char *hf__region_kind_name(uint32_t kind) {
-    switch ((enum hf__region_kind)kind) {
-    case HF__REGION_BREAKER: return "breaker";
-    case HF__REGION_BULKHEAD: return "bulkhead";
-    case HF__REGION_BUDGET: return "budget";
-    case HF__REGION_RATE_LIMIT: return "rate limit";
+const char *hf_region_kind_name(int32_t kind) {
+    switch ((hf_region_kind)kind) {
+    case HF_REGION_BREAKER: return "breaker";
+    case HF_REGION_BULKHEAD: return "bulkhead";
+    case HF_REGION_BUDGET: return "budget";
+    case HF_REGION_RATE_LIMIT: return "rate limit";
     }
     return "unknown";
 }
@@ -67,10 +67,16 @@ uint64_t hf__region_used(const struct hf__region_map *map, uint64_t size) {
     return end - offsetof(struct hf__region_map, arena);
 }
 
+void hf__region_describe(const struct hf__region_map *map, uint64_t size, hf_region_info *info) {
+    info->size_bytes = size;
+    for (uint32_t i = 0; i < HF_REGION_OBJECTS_MAX; i++) info->objects += kind_of(&map->entry[i]) != 0;
+    info->free_bytes = size - offsetof(struct hf__region_map, arena) - hf__region_used(map, size);
+}
+
 /* Does the policy that is there agree with the one that is wanted? */
 static int compare(const hf_region *region, const struct hf__region_entry *entry, const struct hf__region_want *want,
                    hf_error *error) {
-    const char *kind = hf__region_kind_name(want->kind);
+    const char *kind = hf_region_kind_name((int32_t)want->kind);
     if (!hf__region_entry_valid(entry, region->size)) {
         return hf__error_set(error, HF_E_STATE, "%s \"%s\": its entry in region \"%s\" is corrupted", kind, want->name,
                              region->title);
@@ -99,7 +105,7 @@ static int make(hf_region *region, struct hf__region_entry *entry, const struct 
     if (offset > region->size || want->bytes > region->size - offset) {
         return hf__error_set(error, HF_E_STATE,
                              "%s \"%s\": region \"%s\" is full, %zu bytes do not fit: raise size_kib",
-                             hf__region_kind_name(want->kind), want->name, region->title, want->bytes);
+                             hf_region_kind_name((int32_t)want->kind), want->name, region->title, want->bytes);
     }
     entry->rule_count = want->rule_count;
     entry->offset = offset;
@@ -126,7 +132,8 @@ static int find_or_make(hf_region *region, const struct hf__region_want *want, s
     }
     if (free_at == HF_REGION_OBJECTS_MAX) {
         return hf__error_set(error, HF_E_STATE, "%s \"%s\": region \"%s\" has %d policies already, no more fit",
-                             hf__region_kind_name(want->kind), want->name, region->title, HF_REGION_OBJECTS_MAX);
+                             hf_region_kind_name((int32_t)want->kind), want->name, region->title,
+                             HF_REGION_OBJECTS_MAX);
     }
     *out = &region->map->entry[free_at];
     return make(region, *out, want, error);
@@ -148,7 +155,7 @@ int hf__region_place(hf_region *region, const struct hf__region_want *want, void
         rc = hf__error_set(
             error, HF_E_SYSTEM,
             "%s \"%s\": region \"%s\" cannot be locked: no descriptor, or another process was stopped inside",
-            hf__region_kind_name(want->kind), want->name, region->title);
+            hf_region_kind_name((int32_t)want->kind), want->name, region->title);
     }
     return rc < 0 && region->on_mismatch == HF_REGION_LOCAL ? 0 : rc;
 }

@@ -29,6 +29,18 @@ struct hf_region {
     struct hf_region *previous;
 };
 
+/* region_file.c: the path of a named region, and why it could not be opened (errno). */
+#define HF__REGION_PATH_SIZE 512
+int hf__region_check_name(const char *name, hf_error *error);
+int hf__region_path(char *path, const char *name, const char *directory, hf_error *error);
+int hf__region_open_error(const char *title, const char *path, hf_error *error);
+
+/* Makes the header of a new region; and what a header says: UNMADE when its maker died, BAD with the reason. */
+enum hf__header_state { HF__HEADER_GOOD, HF__HEADER_UNMADE, HF__HEADER_OLD_BOOT, HF__HEADER_BAD };
+void hf__region_write_header(struct hf__region_map *map, uint64_t size);
+enum hf__header_state hf__region_read_header(const struct hf__region_map *map, uint64_t size, const char *title,
+                                             hf_error *error);
+
 /* region_fork.c: keeps `region` in the list that forks look through. False when the system has no room for
  * the fork handlers. */
 bool hf__region_list_add(hf_region *region);
@@ -36,6 +48,9 @@ void hf__region_list_remove(hf_region *region);
 
 /* region_process.c: a description for locks of this process alone; false when there is none to be had. */
 bool hf__region_lock_file_locked(hf_region *region);
+
+/* Is `owner` the last that had its process slot? Then *out_slot is the slot. False for nobody, and for nonsense. */
+bool hf__region_owner_stands(const struct hf__region_map *map, uint32_t owner, uint32_t *out_slot);
 
 /* Does a process that is alive own this slot? */
 bool hf__region_slot_alive(hf_region *region, uint32_t slot);
@@ -47,6 +62,9 @@ void hf__region_end_change(hf_region *region);
 
 /* Bytes of the arena that entries use; entries that make no sense use all. */
 uint64_t hf__region_used(const struct hf__region_map *map, uint64_t size);
+
+/* Fills in size, objects and free bytes. */
+void hf__region_describe(const struct hf__region_map *map, uint64_t size, hf_region_info *info);
 
 /* Is this entry's state inside the arena? */
 bool hf__region_entry_valid(const struct hf__region_entry *entry, uint64_t size);

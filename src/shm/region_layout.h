@@ -13,12 +13,14 @@
  * Offsets only, no pointers; zero-filled is valid: no processes, no policies. Integers are in the byte order
  * of the machine, since a region never leaves it. */
 
-#include <holdfast/region.h>
+#include "shm/region.h"
 
 #include <stdatomic.h>
 
 #define HF__REGION_MAGIC UINT64_C(0x3130747366646c68) /* "hldfst01" in memory */
 #define HF__REGION_LAYOUT 1u
+#define HF__REGION_SIZE_MIN (INT64_C(64) * 1024)
+#define HF__REGION_SIZE_MAX (INT64_C(65536) * 1024)
 #define HF__REGION_LINE 64u /* alignment of states */
 
 struct hf__region_header {
@@ -39,10 +41,8 @@ struct hf__region_process {
 };
 _Static_assert(sizeof(struct hf__region_process) == 16, "process slot");
 
-#define HF__REGION_RULES_MAX 24
-
 struct hf__region_entry {
-    _Atomic uint32_t kind; /* enum hf__region_kind, written last; 0: free */
+    _Atomic uint32_t kind; /* hf_region_kind, written last; 0: free */
     uint32_t rule_count;
     uint64_t offset; /* of the state */
     uint64_t bytes;

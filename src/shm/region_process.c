@@ -64,11 +64,15 @@ bool hf__region_slot_alive(hf_region *region, uint32_t slot) {
     return alive;
 }
 
-bool hf__region_alive(hf_region *region, uint32_t owner) {
+bool hf__region_owner_stands(const struct hf__region_map *map, uint32_t owner, uint32_t *out_slot) {
     uint32_t slot = owner >> HF__OWNER_SERIAL_BITS;
     if (slot == 0 || slot > HF_REGION_PROCESSES_MAX) return false; /* nobody, or nonsense from a corrupted word */
-    if (owner == hf__region_owner(region)) return true;
-    uint64_t word = atomic_load_explicit(&region->map->process[slot].word, memory_order_acquire);
-    if (owner_of(slot, word) != owner) return false; /* somebody else has the slot by now */
-    return hf__region_slot_alive(region, slot);
+    *out_slot = slot;
+    return owner_of(slot, atomic_load_explicit(&map->process[slot].word, memory_order_acquire)) == owner;
+}
+
+bool hf__region_alive(hf_region *region, uint32_t owner) {
+    uint32_t slot;
+    if (owner != 0 && owner == hf__region_owner(region)) return true;
+    return hf__region_owner_stands(region->map, owner, &slot) && hf__region_slot_alive(region, slot);
 }

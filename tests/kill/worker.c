@@ -36,6 +36,7 @@ static int make_policies(struct house *h, hf_error *error) {
     breaker.open_max_ms = 40;
     breaker.probes = PROBES;
     breaker.probe_lease_ms = LEASE_MS;
+    breaker.slow_call_ms = 30; /* with a wheel of calls under way */
     breaker.region = h->region;
     hf_rate_limit_config limit;
     hf_rate_limit_config_init(&limit);

@@ -64,7 +64,7 @@ static void remove_region(const char *name) { assert_int_equal(hf_region_remove(
 
 static uint64_t *place(hf_region *region, const char *name, uint64_t window, hf_error *error, int *out_rc) {
     const struct hf__region_rule rules[] = {{"window", window}, {"probes", 5}};
-    struct hf__region_want want = {HF__REGION_BREAKER, name, rules, 2, 100, NULL, NULL};
+    struct hf__region_want want = {HF_REGION_BREAKER, name, rules, 2, 100, NULL, NULL};
     void *memory = NULL;
     *out_rc = hf__region_place(region, &want, &memory, error);
     return memory;
@@ -143,7 +143,7 @@ static void a_policy_is_found_again_by_name_and_kind(void **state) {
 static void a_full_region_says_so(void **state) {
     (void)state;
     hf_region *region = attach("full");
-    struct hf__region_want want = {HF__REGION_BUDGET, "big", NULL, 0, SIZE, NULL, NULL};
+    struct hf__region_want want = {HF_REGION_BUDGET, "big", NULL, 0, SIZE, NULL, NULL};
     void *memory;
     hf_error error;
     assert_int_equal(hf__region_place(region, &want, &memory, &error), HF_E_STATE);
