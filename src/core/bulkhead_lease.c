@@ -19,7 +19,12 @@ hf_time hf__lease_until(uint64_t word) {
     return until == MS_MAX ? HF_NEVER : hf__ms_to_ns(until);
 }
 
-bool hf__lease_ended(uint64_t word, hf_time now) { return word != 0 && now >= hf__lease_until(word); }
+#define SKEW HF_SECOND /* by how much the now of one who asks may be older than that of one who took */
+
+bool hf__lease_ended(uint64_t word, int64_t lease_ns, hf_time now) {
+    hf_time until = hf__lease_until(word);
+    return word != 0 && (now >= until || until > hf__add(now, hf__add(lease_ns, SKEW)));
+}
 
 uint32_t hf__lease_count(const uint64_t *words, uint32_t count) {
     uint32_t taken = 0;

@@ -24,10 +24,11 @@ uint64_t hf__lease_make(hf_time now, int64_t lease_ns, uint32_t owner);
 
 uint32_t hf__lease_owner(uint64_t word);
 
-/* Is it time to ask whether the owner lives? Not for a free slot. */
-bool hf__lease_ended(uint64_t word, hf_time now);
+/* Is it time to ask whether the owner lives? Not for a free slot. A lease that ends later than any taken now could (foreign
+ * bytes, or a clock that jumped) is not believed, or nothing would ever free the slot. */
+bool hf__lease_ended(uint64_t word, int64_t lease_ns, hf_time now);
 
-/* The instant at which hf__lease_ended becomes true. */
+/* The instant at which it ends. */
 hf_time hf__lease_until(uint64_t word);
 
 /* How many of `count` slots are taken. */

@@ -70,6 +70,11 @@ bool hf__shared_empty(int file, size_t size) {
     return ftruncate(file, 0) == 0 && ftruncate(file, (off_t)size) == 0;
 }
 
+bool hf__shared_reserve(int file, size_t size) {
+    errno = posix_fallocate(file, 0, (off_t)size); /* returned, not set */
+    return errno == 0;
+}
+
 void *hf__shared_map(int file, size_t size, bool writable) {
     void *memory = mmap(NULL, size, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, file, 0);
     return memory == MAP_FAILED ? NULL : memory;

@@ -29,6 +29,10 @@ int64_t hf__shared_size(int file);
 /* Gives the file exactly `size` zero bytes; false with errno. */
 bool hf__shared_empty(int file, size_t size);
 
+/* Makes sure that there is room behind all of its bytes; false with errno. A full /dev/shm (64 MiB in many a container)
+ * would otherwise be a SIGBUS with the first write. */
+bool hf__shared_reserve(int file, size_t size);
+
 /* NULL with errno. */
 void *hf__shared_map(int file, size_t size, bool writable);
 void hf__shared_unmap(void *memory, size_t size);

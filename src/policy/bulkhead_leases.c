@@ -55,7 +55,7 @@ static bool claim(struct hf__leases *leases, uint32_t slot, uint32_t owner, hf_t
 static bool look_after(struct hf__leases *leases, uint32_t slot, hf_time now) {
     uint64_t word = load(leases, slot);
     if (word == 0) return true;
-    if (!hf__lease_ended(word, now)) return false;
+    if (!hf__lease_ended(word, leases->lease_ns, now)) return false;
     uint32_t owner = hf__lease_owner(word);
     if (hf__region_alive(leases->region, owner)) {
         (void)move(leases, slot, word, hf__lease_make(now, leases->lease_ns, owner));

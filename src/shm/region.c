@@ -56,7 +56,7 @@ static int settle_file(hf_region *region, hf_error *error) {
                              "region \"%s\": the file has %lld bytes, expected %llu (size_kib, or truncated)",
                              region->title, (long long)found, (unsigned long long)region->size);
     }
-    if (fresh && !hf__shared_empty(region->file, region->size))
+    if ((fresh && !hf__shared_empty(region->file, region->size)) || !hf__shared_reserve(region->file, region->size))
         return system_error(region, "no room for its file", error);
     region->map = hf__shared_map(region->file, region->size, true);
     if (region->map == NULL) return system_error(region, "its file cannot be mapped", error);
@@ -94,7 +94,10 @@ static int open_file(hf_region *region, const hf_region_config *config, hf_error
     return rc;
 }
 
+/* Under the lock that forks take: a child must not inherit the description of our locks unseen, nor meet memory that is
+ * half given back. */
 static void close_file(hf_region *region) {
+    HF_MUST(pthread_mutex_lock(&region->mutex) == 0);
     if (region->map != NULL) {
         if (region->file >= 0) hf__shared_unmap(region->map, region->size);
         else free(region->map);
@@ -103,28 +106,41 @@ static void close_file(hf_region *region) {
     if (region->file >= 0) close(region->file);
     region->map = NULL;
     region->file = region->locked.lock_file = -1;
+    HF_MUST(pthread_mutex_unlock(&region->mutex) == 0);
 }
 
 static int make_local(hf_region *region, hf_error *error) {
     /* On a cache line, as a mapping would be. */
-    region->map = aligned_alloc(HF__REGION_LINE, region->size);
-    if (region->map == NULL) {
+    struct hf__region_map *map = aligned_alloc(HF__REGION_LINE, region->size);
+    if (map == NULL) {
         return hf__error_set(error, HF_E_NOMEM, "region \"%s\": no memory for %llu bytes", region->title,
                              (unsigned long long)region->size);
     }
-    memset((void *)region->map, 0, region->size);
-    hf__region_write_header(region->map, region->size);
-    atomic_store_explicit(&region->map->process[1].word, (uint64_t)(uint32_t)getpid() << 32, memory_order_relaxed);
-    atomic_store_explicit(&region->owner, UINT32_C(1) << HF__OWNER_SERIAL_BITS, memory_order_relaxed);
+    memset((void *)map, 0, region->size);
+    hf__region_write_header(map, region->size);
+    HF_MUST(pthread_mutex_lock(&region->mutex) == 0);
+    region->map = map;
+    hf__region_own_local_locked(region);
+    HF_MUST(pthread_mutex_unlock(&region->mutex) == 0);
     return 0;
+}
+
+static int no_owner(hf_region *region, hf_error *error) {
+    HF_MUST(pthread_mutex_lock(&region->mutex) == 0);
+    bool opened = hf__region_lock_file_locked(region);
+    int reason = errno;
+    HF_MUST(pthread_mutex_unlock(&region->mutex) == 0);
+    if (opened) {
+        return hf__error_set(error, HF_E_SYSTEM, "region \"%s\": all %d process slots are taken", region->title,
+                             HF_REGION_PROCESSES_MAX);
+    }
+    return hf__error_set(error, HF_E_SYSTEM, "region \"%s\": no second description of its file by /proc/self/fd: %s",
+                         region->title, strerror(reason));
 }
 
 static int attach(hf_region *region, const hf_region_config *config, hf_error *error) {
     int rc = open_file(region, config, error);
-    if (rc == 0 && hf__region_owner(region) == 0) {
-        rc = hf__error_set(error, HF_E_SYSTEM, "region \"%s\": no descriptor, or all %d process slots are taken",
-                           region->title, HF_REGION_PROCESSES_MAX);
-    }
+    if (rc == 0 && hf__region_owner(region) == 0) rc = no_owner(region, error);
     if (rc < 0) close_file(region);
     if (rc == HF_E_INVALID || rc == 0 || region->on_mismatch != HF_REGION_LOCAL) return rc;
     return make_local(region, error);
@@ -163,12 +179,12 @@ int hf_region_new(hf_region **out_region, const hf_region_config *config, hf_err
         free(region);
         return hf__error_set(error, HF_E_SYSTEM, "region: the system gives no mutex");
     }
-    rc = attach(region, &chosen, error);
-    if (rc == 0 && !hf__region_list_add(region)) {
-        close_file(region);
-        rc = hf__error_set(error, HF_E_NOMEM, "region \"%s\": no memory for the fork handlers", region->title);
-    }
+    /* Known to the fork handlers before it has anything that a child must not inherit. */
+    bool listed = hf__region_list_add(region);
+    if (listed) rc = attach(region, &chosen, error);
+    else rc = hf__error_set(error, HF_E_NOMEM, "region \"%s\": no memory for the fork handlers", region->title);
     if (rc < 0) {
+        if (listed) hf__region_list_remove(region);
         HF_MUST(pthread_mutex_destroy(&region->mutex) == 0);
         free(region);
         return rc;
@@ -185,8 +201,8 @@ hf_region *hf__region_ref(hf_region *region) {
 void hf__region_unref(hf_region *region) {
     if (region == NULL) return;
     if (atomic_fetch_sub_explicit(&region->references, 1, memory_order_acq_rel) != 1) return;
-    hf__region_list_remove(region);
     close_file(region);
+    hf__region_list_remove(region);
     HF_MUST(pthread_mutex_destroy(&region->mutex) == 0);
     free(region);
 }

@@ -42,12 +42,12 @@ void hf__region_unref(hf_region *region);
 #define HF__OWNER_SERIAL_BITS 14
 
 /* Who this process is in the region; claims a slot the first time, and again in a forked child. 0 when
- * all slots are taken or the system gives no descriptor. */
+ * all slots are taken or the system gives no descriptor; then every 1024th call tries again. */
 uint32_t hf__region_owner(hf_region *region);
 
 /* Is the process that was given `owner` alive? For nobody: false, so what nobody owns ends with its lease. One
  * system call unless it is this process. */
-bool hf__region_alive(hf_region *region, uint32_t owner);
+bool hf__region_alive(const hf_region *region, uint32_t owner);
 
 /* ---- a region seen from outside (holdfast/region_view.h) ---- */
 

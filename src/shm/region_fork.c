@@ -35,6 +35,8 @@ static void in_child(void) {
         if (region->locked.lock_file >= 0) close(region->locked.lock_file);
         region->locked.lock_file = -1;
         atomic_store_explicit(&region->owner, 0, memory_order_relaxed); /* one thread is left */
+        atomic_store_explicit(&region->unowned_calls, 0, memory_order_relaxed);
+        if (region->file < 0 && region->map != NULL) hf__region_own_local_locked(region);
     }
     in_parent();
 }

@@ -13,8 +13,10 @@
  * after, so that a child never inherits one that is held. */
 struct hf_region {
     _Atomic uint32_t references;
-    _Atomic uint32_t owner; /* who this process is, 0: not claimed yet. Release after the claim, acquire before
+    _Atomic uint32_t owner;         /* who this process is, 0: not claimed yet. Release after the claim, acquire before
                                use: a lease is written by who owns the slot it names. */
+    _Atomic uint32_t unowned_calls; /* above 0: no slot was to be had, and this many calls have gone by since. Relaxed:
+                                       it only counts. */
     struct hf__region_map *map;
     uint64_t size;
     int file; /* the memory; -1: local, `map` is this process's own */
@@ -52,8 +54,12 @@ bool hf__region_lock_file_locked(hf_region *region);
 /* Is `owner` the last that had its process slot? Then *out_slot is the slot. False for nobody, and for nonsense. */
 bool hf__region_owner_stands(const struct hf__region_map *map, uint32_t owner, uint32_t *out_slot);
 
+/* Makes this process the owner of a region that is its own alone: after it was made, and in a forked child, whose copy
+ * shows slots as taken that nobody there will give back. */
+void hf__region_own_local_locked(hf_region *region);
+
 /* Does a process that is alive own this slot? */
-bool hf__region_slot_alive(hf_region *region, uint32_t slot);
+bool hf__region_slot_alive(const hf_region *region, uint32_t slot);
 
 /* region_directory.c: the exclusive right to change header and entries, among threads and processes. Waits
  * up to two seconds. */

@@ -14,6 +14,8 @@
  * The word is written by the owner alone, under the lock. A process that dies between lock and word leaves
  * the word of the owner before, to whom nobody answers any more. */
 
+#define CALLS_BETWEEN_CLAIMS 1024u /* by a process that got no slot */
+
 #define SERIAL_MASK ((UINT32_C(1) << HF__OWNER_SERIAL_BITS) - 1)
 
 static uint32_t owner_of(uint32_t slot, uint64_t word) {
@@ -40,28 +42,39 @@ static uint32_t claim_locked(hf_region *region) {
     return 0;
 }
 
+void hf__region_own_local_locked(hf_region *region) {
+    struct hf__region_process *process = &region->map->process[1];
+    uint32_t serial = (uint32_t)atomic_load_explicit(&process->word, memory_order_relaxed) + 1;
+    uint64_t word = (uint64_t)(uint32_t)getpid() << 32 | serial;
+    atomic_store_explicit(&process->word, word, memory_order_relaxed);
+    atomic_store_explicit(&region->owner, owner_of(1, word), memory_order_release);
+}
+
 uint32_t hf__region_owner(hf_region *region) {
     uint32_t owner = atomic_load_explicit(&region->owner, memory_order_acquire);
     if (owner != 0) return owner;
+    /* Could not be had before: every call must not ask the system for each of its slots again. */
+    if (atomic_load_explicit(&region->unowned_calls, memory_order_relaxed) > 0 &&
+        atomic_fetch_add_explicit(&region->unowned_calls, 1, memory_order_relaxed) % CALLS_BETWEEN_CLAIMS != 0) {
+        return 0;
+    }
     HF_MUST(pthread_mutex_lock(&region->mutex) == 0);
     owner = atomic_load_explicit(&region->owner, memory_order_relaxed);
     if (owner == 0) {
         owner = claim_locked(region);
+        atomic_store_explicit(&region->unowned_calls, owner == 0, memory_order_relaxed);
         atomic_store_explicit(&region->owner, owner, memory_order_release);
     }
     HF_MUST(pthread_mutex_unlock(&region->mutex) == 0);
     return owner;
 }
 
-bool hf__region_slot_alive(hf_region *region, uint32_t slot) {
+/* Asked through the description that all processes share and nobody locks through, so that a process that has no
+ * descriptor left for locks of its own can still tell the living from the dead. */
+bool hf__region_slot_alive(const hf_region *region, uint32_t slot) {
     uint64_t word = atomic_load_explicit(&region->map->process[slot].word, memory_order_acquire);
     if (word == 0) return false; /* never had an owner */
-    if (region->file < 0 || slot == hf__region_owner(region) >> HF__OWNER_SERIAL_BITS) return true;
-    HF_MUST(pthread_mutex_lock(&region->mutex) == 0);
-    bool known = hf__region_lock_file_locked(region);
-    bool alive = !known || hf__shared_locked_elsewhere(region->locked.lock_file, HF__REGION_LOCK_PROCESS(slot));
-    HF_MUST(pthread_mutex_unlock(&region->mutex) == 0);
-    return alive;
+    return region->file < 0 || hf__shared_locked_elsewhere(region->file, HF__REGION_LOCK_PROCESS(slot));
 }
 
 bool hf__region_owner_stands(const struct hf__region_map *map, uint32_t owner, uint32_t *out_slot) {
@@ -71,8 +84,8 @@ bool hf__region_owner_stands(const struct hf__region_map *map, uint32_t owner, u
     return owner_of(slot, atomic_load_explicit(&map->process[slot].word, memory_order_acquire)) == owner;
 }
 
-bool hf__region_alive(hf_region *region, uint32_t owner) {
+bool hf__region_alive(const hf_region *region, uint32_t owner) {
     uint32_t slot;
-    if (owner != 0 && owner == hf__region_owner(region)) return true;
+    if (owner != 0 && owner == atomic_load_explicit(&region->owner, memory_order_acquire)) return true;
     return hf__region_owner_stands(region->map, owner, &slot) && hf__region_slot_alive(region, slot);
 }

@@ -35,9 +35,9 @@ enum broken { NOTHING, OWNERS_NEVER_DIE, OWNERS_ALWAYS_DEAD, PROBES_NEVER_EXPIRE
 static const char *const broken_names[] = {"nothing", "owners-never-die", "owners-always-dead", "probes-never-expire"};
 static enum broken broken;
 
-bool __real_hf__region_alive(hf_region *region, uint32_t owner);
-bool __wrap_hf__region_alive(hf_region *region, uint32_t owner);
-bool __wrap_hf__region_alive(hf_region *region, uint32_t owner) {
+bool __real_hf__region_alive(const hf_region *region, uint32_t owner);
+bool __wrap_hf__region_alive(const hf_region *region, uint32_t owner);
+bool __wrap_hf__region_alive(const hf_region *region, uint32_t owner) {
     if (broken == OWNERS_NEVER_DIE) return true;
     if (broken == OWNERS_ALWAYS_DEAD) return false;
     return __real_hf__region_alive(region, owner);
