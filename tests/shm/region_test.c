@@ -148,7 +148,7 @@ static void a_full_region_says_so(void **state) {
     hf_error error;
     assert_int_equal(hf__region_place(region, &want, &memory, &error), HF_E_STATE);
     assert_non_null(strstr(hf_error_text(&error), "raise size_kib"));
-    char name[8];
+    char name[16];
     for (int i = 0; i < HF_REGION_OBJECTS_MAX; i++) {
         snprintf(name, sizeof name, "p%d", i);
         (void)must_place(region, name);
