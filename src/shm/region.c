@@ -172,7 +172,7 @@ int hf_region_new(hf_region **out_region, const hf_region_config *config, hf_err
     if (region == NULL) return hf__error_set(error, HF_E_NOMEM, "region: no memory for the handle");
     atomic_init(&region->references, 1);
     region->size = (uint64_t)chosen.size_kib * 1024;
-    region->file = region->locked.lock_file = -1;
+    region->file = region->locked.lock_file = region->locked.for_child = -1;
     region->on_mismatch = chosen.on_mismatch;
     snprintf(region->title, sizeof region->title, "%s", chosen.name == NULL ? "(anonymous)" : chosen.name);
     if (pthread_mutex_init(&region->mutex, NULL) != 0) {

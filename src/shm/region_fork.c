@@ -2,12 +2,15 @@
 #include "shm/region_handle.h"
 
 #include "os/must.h"
+#include "os/shared_file.h"
 
 #include <unistd.h>
 
 /* A child inherits its parent's descriptor, and with it the parent's lock: as long as it kept it open, the
  * parent would look alive after its death. So the child closes it at once, and claims a slot of its own when
- * it first needs one. Nothing else that was inherited is touched.
+ * it first needs one, with a description that the parent has opened for it: the child may be somebody who must not
+ * open the file (a worker of a master that is root), or have no room for a descriptor. Nothing else that was inherited is
+ * touched.
  *
  * A process made by clone or _Fork without the handlers keeps the descriptor: then its parent's leases end
  * only when both are dead. */
@@ -20,25 +23,35 @@ static void before_fork(void) {
     HF_MUST(pthread_mutex_lock(&list_mutex) == 0);
     for (hf_region *region = first; region != NULL; region = region->next) {
         HF_MUST(pthread_mutex_lock(&region->mutex) == 0);
+        if (region->file >= 0) region->locked.for_child = hf__shared_reopen(region->file);
     }
 }
 
-static void in_parent(void) {
+static void give_back(void) {
     for (hf_region *region = first; region != NULL; region = region->next) {
         HF_MUST(pthread_mutex_unlock(&region->mutex) == 0);
     }
     HF_MUST(pthread_mutex_unlock(&list_mutex) == 0);
 }
 
+static void in_parent(void) {
+    for (hf_region *region = first; region != NULL; region = region->next) {
+        if (region->locked.for_child >= 0) close(region->locked.for_child);
+        region->locked.for_child = -1;
+    }
+    give_back();
+}
+
 static void in_child(void) {
     for (hf_region *region = first; region != NULL; region = region->next) {
         if (region->locked.lock_file >= 0) close(region->locked.lock_file);
-        region->locked.lock_file = -1;
+        region->locked.lock_file = region->locked.for_child; /* -1: tries itself when it needs it */
+        region->locked.for_child = -1;
         atomic_store_explicit(&region->owner, 0, memory_order_relaxed); /* one thread is left */
         atomic_store_explicit(&region->unowned_calls, 0, memory_order_relaxed);
         if (region->file < 0 && region->map != NULL) hf__region_own_local_locked(region);
     }
-    in_parent();
+    give_back();
 }
 
 static void install(void) { handled = pthread_atfork(before_fork, in_parent, in_child) == 0; }

@@ -24,7 +24,8 @@ struct hf_region {
     char title[HF_NAME_MAX + 1]; /* for error texts */
     pthread_mutex_t mutex;       /* guards `locked`, and makes the file lock exclusive between threads too */
     struct {
-        int lock_file; /* a description of this process alone; -1: to be opened (in a child) */
+        int lock_file; /* a description of this process alone; -1: to be opened */
+        int for_child; /* while it forks: the description that the child will have */
         uint64_t fallbacks;
     } locked;
     struct hf_region *next; /* list of all regions */

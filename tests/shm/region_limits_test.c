@@ -76,9 +76,26 @@ static void let_go(struct slots *s) {
     assert_int_equal(stepper_end(&s->held[s->count], NULL), 0);
 }
 
-enum { HOLD = 1, HOLD_AT_1_S, LET_GO, OWNER, OWNER_OF_MANY_CALLS, NO_DESCRIPTORS, ALIVE };
+enum { HOLD = 1, HOLD_AT_1_S, LET_GO, OWNER, OWNER_OF_MANY_CALLS, NOBODY, ALIVE, NO_DESCRIPTORS, ASK_A_CHILD };
 
 static uint32_t asked; /* whose life ALIVE tells of; set before the fork */
+
+#define POOR_OWNS_NOTHING 1
+#define POOR_SEES_IT_ALIVE 2
+#define POOR_HAS_A_SLOT 4
+
+static uint32_t ask_a_child(struct slots *s) {
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        int answer = hf__region_owner(s->region) == 0 ? POOR_OWNS_NOTHING : 0;
+        if (hf__region_alive(s->region, asked)) answer |= POOR_SEES_IT_ALIVE;
+        else if (hold(s, S)) answer |= POOR_HAS_A_SLOT;
+        _exit(answer);
+    }
+    (void)waitpid(pid, &status, 0);
+    return (uint32_t)WEXITSTATUS(status);
+}
 
 static uint32_t worker(void *arg, unsigned char order) {
     struct slots *s = arg;
@@ -89,10 +106,12 @@ static uint32_t worker(void *arg, unsigned char order) {
     case OWNER_OF_MANY_CALLS:
         for (int i = 0; i < 1025; i++) (void)hf__region_owner(s->region);
         return hf__region_owner(s->region);
+    case NOBODY: return setuid(65534) == 0;
     case NO_DESCRIPTORS: {
         struct rlimit none = {.rlim_cur = 0, .rlim_max = 0};
         return setrlimit(RLIMIT_NOFILE, &none) == 0;
     }
+    case ASK_A_CHILD: return ask_a_child(s);
     case ALIVE: return hf__region_alive(s->region, asked);
     default: return hf__region_owner(s->region);
     }
@@ -146,23 +165,41 @@ static void attaching_needs_a_slot(void **state) {
     assert_int_equal(hf_region_remove("full", directory, NULL), 0);
 }
 
+/* The system has no descriptor for a child when it is forked, and none later. */
 static void without_descriptors_the_dead_are_told_all_the_same(void **state) {
     (void)state;
     struct slots s = make_slots(NULL, 2);
     struct child dead = child_start(worker, &s);
     assert_int_equal(child_order(&dead, HOLD), 1);
     asked = child_order(&dead, OWNER);
-    struct child poor = child_start(worker, &s);
-    assert_int_equal(child_order(&poor, NO_DESCRIPTORS), 1);
-    assert_int_equal(child_order(&poor, OWNER), 0);
-    assert_int_equal(child_order(&poor, ALIVE), 1);
-    child_kill(&dead);
-    assert_int_equal(child_order(&poor, ALIVE), 0);
+    struct child parent = child_start(worker, &s);
+    assert_int_equal(child_order(&parent, NO_DESCRIPTORS), 1);
     assert_true(hold(&s, 0));
-    assert_int_equal(child_order(&poor, HOLD_AT_1_S), 1); /* what the dead one held */
+    assert_int_equal(child_order(&parent, ASK_A_CHILD), POOR_OWNS_NOTHING | POOR_SEES_IT_ALIVE);
+    child_kill(&dead);
+    assert_int_equal(child_order(&parent, ASK_A_CHILD), POOR_OWNS_NOTHING | POOR_HAS_A_SLOT); /* the dead one's */
     let_go(&s);
-    child_finish(&poor);
+    child_finish(&parent);
     drop_slots(&s);
+}
+
+static void a_worker_that_may_not_open_the_file_has_a_slot(void **state) {
+    (void)state;
+    if (geteuid() != 0) skip(); /* a master that is root, and workers that are not */
+    hf_region_config config;
+    hf_region_config_init(&config);
+    config.name = "root";
+    config.directory = directory;
+    struct slots s = make_slots(&config, 1);
+    struct child child = child_start(worker, &s);
+    assert_int_equal(child_order(&child, NOBODY), 1);
+    uint32_t owner = child_order(&child, OWNER);
+    assert_int_not_equal(owner, 0);
+    assert_true(hf__region_alive(s.region, owner));
+    child_kill(&child);
+    assert_false(hf__region_alive(s.region, owner));
+    drop_slots(&s);
+    assert_int_equal(hf_region_remove("root", directory, NULL), 0);
 }
 
 static void no_room_is_an_error_and_not_a_signal_later(void **state) {
@@ -307,6 +344,7 @@ int main(void) {
         cmocka_unit_test(without_a_process_slot_leases_end_by_time_alone),
         cmocka_unit_test(attaching_needs_a_slot),
         cmocka_unit_test(without_descriptors_the_dead_are_told_all_the_same),
+        cmocka_unit_test(a_worker_that_may_not_open_the_file_has_a_slot),
         cmocka_unit_test(no_room_is_an_error_and_not_a_signal_later),
         cmocka_unit_test(a_lease_that_nobody_can_have_taken_is_not_believed),
         cmocka_unit_test(a_child_gets_the_slots_of_its_copy_of_a_local_region),
