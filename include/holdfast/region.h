@@ -20,10 +20,11 @@
  * Nothing in a region is ever locked: a process may be killed at any instant and leaves no lock behind.
  * What it held (slots of a bulkhead, probes of a breaker) is freed when its lease has ended; that it is
  * dead is told by a lock that the kernel frees, not by its process number. docs/design/sharing.md has the
- * byte map, who writes what, and what a crash leaves.
+ * byte map, who writes what, and what a crash leaves; docs/sharing.md how to use it in nginx, Apache and others.
  *
  * Instants in a region are on CLOCK_MONOTONIC: a region belongs to one boot and one time namespace of one
- * machine. A named region left over from before a reboot is emptied by whoever comes first.
+ * machine. A named region left over from before a reboot is emptied by whoever comes first. With a clock
+ * of your own (testing.h) leases end in its time; then all processes must use the same.
  *
  * Trap: the file behind a named region must not be truncated while processes use it (any program of the
  * same user could): the system then kills them with SIGBUS. Names and sizes are checked when attaching,
@@ -88,13 +89,14 @@ HF_API void hf_region_config_init(hf_region_config *config);
  * permission, another layout, size or user, another time namespace, corrupted) is made local instead;
  * errors in `config` itself are errors all the same.
  *
- * Errors:   HF_E_INVALID (configuration), HF_E_NOMEM, HF_E_SYSTEM (the text names the file and the reason),
+ * Errors:   HF_E_INVALID (configuration), HF_E_NOMEM, HF_E_SYSTEM (the text names the file and the reason; it
+ *           needs /proc/self/fd and a process slot),
  *           HF_E_STATE (the file is no region, or of another layout, size, user or time namespace),
  *           HF_E_UNSUPPORTED (the system has no anonymous shared memory or no owned file locks).
  * Blocks:   up to 2 s while another process makes the same region; then HF_E_SYSTEM.
  * Threads:  any thread; the region may be used by any number of threads.
  * Memory:   given back by hf_region_free and by the policies in it, whichever is last. Two descriptors,
- *           closed on exec.
+ *           and one more while the process forks, closed on exec.
  */
 HF_API int hf_region_new(hf_region **out_region, const hf_region_config *config, hf_error *error);
 
