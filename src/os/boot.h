@@ -11,6 +11,6 @@ struct hf__boot {
     uint64_t time_namespace; /* inode of the time namespace */
 };
 
-struct hf__boot hf__boot_now(void);
+void hf__boot_now(struct hf__boot *out);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 int hf__error_set(hf_error *error, int code, const char *format, ...) {
     if (error == NULL) return code;
@@ -16,3 +17,6 @@ int hf__error_set(hf_error *error, int code, const char *format, ...) {
     va_end(arguments);
     return code;
 }
+
+/* glibc from 2.32 on and musl answer with memory of the thread. */
+const char *hf__errno_text(int number) { return strerror(number); } // NOLINT(concurrency-mt-unsafe)

@@ -28,12 +28,15 @@
     X(recovery_ms)            \
     X(warm_up_ms)
 
-#define COUNT_FIELD(field) +1 // NOLINT(bugprone-macro-parentheses): a term of a sum
-_Static_assert(0 SHARED_FIELDS(COUNT_FIELD) == HF__BREAKER_SHARED_FIELDS, "the count in the header");
+#define NAME_FIELD(field) #field,
+static const char *const shared_fields[] = {SHARED_FIELDS(NAME_FIELD)};
+_Static_assert(sizeof shared_fields / sizeof shared_fields[0] == HF__BREAKER_SHARED_FIELDS, "the count in the header");
 
 void hf__breaker_shared_rules(const hf_breaker_config *config, struct hf__region_rule *out) {
-#define KEEP_FIELD(name) *out++ = (struct hf__region_rule){.field = #name, .value = (uint64_t)config->name};
-    SHARED_FIELDS(KEEP_FIELD)
+#define KEEP_FIELD(name) (uint64_t)(config->name),
+    const uint64_t values[] = {SHARED_FIELDS(KEEP_FIELD)};
+    for (uint32_t i = 0; i < HF__BREAKER_SHARED_FIELDS; i++)
+        out[i] = (struct hf__region_rule){.field = shared_fields[i], .value = values[i]};
 }
 
 void hf__breaker_config_of(hf_breaker_config *config, const uint64_t *rules) {

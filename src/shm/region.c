@@ -37,13 +37,10 @@ static int check(const hf_region_config *c, const char *title, hf_error *error) 
 
 /* ---- attaching ---- */
 
-/* In the system's words: glibc from 2.32 on and musl answer with memory of the thread. */
-static const char *reason_text(int reason) { return strerror(reason); } // NOLINT(concurrency-mt-unsafe)
-
 static int system_error(const hf_region *region, const char *what, hf_error *error) {
     int reason = errno;
     return hf__error_set(error, reason == ENOSYS ? HF_E_UNSUPPORTED : HF_E_SYSTEM, "region \"%s\": %s: %s",
-                         region->title, what, reason_text(reason));
+                         region->title, what, hf__errno_text(reason));
 }
 
 /* Under the lock: makes the file a region, or sees that it is one. */
@@ -135,7 +132,7 @@ static int no_owner(hf_region *region, hf_error *error) {
                              HF_REGION_PROCESSES_MAX);
     }
     return hf__error_set(error, HF_E_SYSTEM, "region \"%s\": no second description of its file by /proc/self/fd: %s",
-                         region->title, strerror(reason));
+                         region->title, hf__errno_text(reason));
 }
 
 static int attach(hf_region *region, const hf_region_config *config, hf_error *error) {
@@ -214,7 +211,7 @@ int hf_region_remove(const char *name, const char *directory, hf_error *error) {
     if (name == NULL) return hf__error_set(error, HF_E_INVALID, "region: name is NULL");
     int rc = hf__region_path(path, name, directory, error);
     if (rc < 0 || unlink(path) == 0 || errno == ENOENT) return rc;
-    return hf__error_set(error, HF_E_SYSTEM, "region \"%s\": %.96s: %s", name, path, reason_text(errno));
+    return hf__error_set(error, HF_E_SYSTEM, "region \"%s\": %.96s: %s", name, path, hf__errno_text(errno));
 }
 
 int hf_region_inspect(hf_region *region, hf_region_info *out_info) {

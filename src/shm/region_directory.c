@@ -121,21 +121,21 @@ static int make(hf_region *region, struct hf__region_entry *entry, const struct 
 
 static int find_or_make(hf_region *region, const struct hf__region_want *want, struct hf__region_entry **out,
                         hf_error *error) {
-    uint32_t free_at = HF_REGION_OBJECTS_MAX;
+    uint32_t free_index = HF_REGION_OBJECTS_MAX;
     for (uint32_t i = 0; i < HF_REGION_OBJECTS_MAX; i++) {
         struct hf__region_entry *entry = &region->map->entry[i];
         uint32_t kind = kind_of(entry);
-        if (kind == 0 && free_at == HF_REGION_OBJECTS_MAX) free_at = i;
+        if (kind == 0 && free_index == HF_REGION_OBJECTS_MAX) free_index = i;
         if (kind != (uint32_t)want->kind || strncmp(entry->name, want->name, sizeof entry->name) != 0) continue;
         *out = entry;
         return compare(region, entry, want, error);
     }
-    if (free_at == HF_REGION_OBJECTS_MAX) {
+    if (free_index == HF_REGION_OBJECTS_MAX) {
         return hf__error_set(error, HF_E_STATE, "%s \"%s\": region \"%s\" has %d policies already, no more fit",
                              hf_region_kind_name((int32_t)want->kind), want->name, region->title,
                              HF_REGION_OBJECTS_MAX);
     }
-    *out = &region->map->entry[free_at];
+    *out = &region->map->entry[free_index];
     return make(region, *out, want, error);
 }
 

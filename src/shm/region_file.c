@@ -44,7 +44,7 @@ int hf__region_path(char *path, const char *name, const char *directory, hf_erro
 int hf__region_open_error(const char *title, const char *path, hf_error *error) {
     int reason = errno;
     return hf__error_set(error, HF_E_SYSTEM, "region \"%s\": %.96s: %s", title, path,
-                         reason == EPERM ? "not a regular file of this user alone" : strerror(reason));
+                         reason == EPERM ? "not a regular file of this user alone" : hf__errno_text(reason));
 }
 
 /* ---- header ---- */
@@ -64,7 +64,8 @@ static uint64_t configuration_hash(uint64_t size) {
 }
 
 void hf__region_write_header(struct hf__region_map *map, uint64_t size) {
-    struct hf__boot boot = hf__boot_now();
+    struct hf__boot boot = {{0}, 0};
+    hf__boot_now(&boot);
     struct hf__region_header *header = &map->header;
     header->layout = HF__REGION_LAYOUT;
     header->word_bytes = (uint32_t)sizeof(void *);
@@ -77,7 +78,8 @@ void hf__region_write_header(struct hf__region_map *map, uint64_t size) {
 
 enum hf__header_state hf__region_read_header(const struct hf__region_map *map, uint64_t size, const char *title,
                                              hf_error *error) {
-    struct hf__boot boot = hf__boot_now();
+    struct hf__boot boot = {{0}, 0};
+    hf__boot_now(&boot);
     const struct hf__region_header *header = &map->header;
     uint64_t magic = atomic_load_explicit(&header->magic, memory_order_acquire);
     const char *what = NULL;

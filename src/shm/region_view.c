@@ -34,7 +34,8 @@ static int open_view(hf_region_view *view, const char *name, const char *directo
     view->size = (uint64_t)size;
     view->map = hf__shared_map(view->file, view->size, false);
     if (view->map == NULL) {
-        return hf__error_set(error, HF_E_SYSTEM, "region \"%s\": its file cannot be mapped: %s", name, strerror(errno));
+        return hf__error_set(error, HF_E_SYSTEM, "region \"%s\": its file cannot be mapped: %s", name,
+                             hf__errno_text(errno));
     }
     switch (hf__region_read_header(view->map, view->size, name, error)) {
     case HF__HEADER_GOOD: return 0;

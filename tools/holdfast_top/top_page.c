@@ -96,7 +96,7 @@ static void budget_line(struct page *page, uint32_t index, const char *name) {
     fprintf(page->out, "  %-32s %9u %6u %10s %8u %9llu %9llu\n", name, info.available, config.burst,
             config.ratio_ppm == HF_BUDGET_UNLIMITED ? "unlimited" : percent(ratio, sizeof ratio, config.ratio_ppm),
             config.min_per_second, (unsigned long long)info.granted,
-            (unsigned long long)(info.denied + info.denied_by_parent));
+            (unsigned long long)info.denied + info.denied_by_parent);
 }
 
 static void rate_line(struct page *page, uint32_t index, const char *name) {
