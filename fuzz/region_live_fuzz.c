@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Foreign bytes in a region that is in use (region_fuzz.c: in one that is attached to): between any two operations any byte of it may change, and it may be attached again in
- * whatever state it is. No crash, no endless loop, no access outside; what cannot be made sense of is an error. What
- * the policies then decide is not judged: only that they decide. */
+/* Foreign bytes in a region that is in use (region_fuzz.c: in one that is attached to): between any two operations any byte
+ * of it may change, and it may be attached again in whatever state it is. No crash, no endless loop, no access outside; what
+ * cannot be made sense of is an error. What the policies then decide is not judged: only that they decide. */
 #include "shm/region_handle.h"
 #include "support/bytes.h"
 #include "support/stepper.h"
