@@ -27,6 +27,7 @@ static hf_outcome no_answer(void *arg, const hf_result *failed) {
 
 static hf_pipeline *some_pipeline; /* for what is made on top of one */
 static hf_region *some_region;     /* for what lives in one */
+static char region_name[24];       /* its name, in /tmp */
 
 /* One for each constructor: makes, gives back what `out` says and the code. */
 #define MAKER(type, call)                                                       \
@@ -51,6 +52,7 @@ MAKER(fault, hf_fault_new(&made, "name", NULL, error))
 MAKER(hedge, hf_hedge_new(&made, "name", NULL, NULL, error))
 MAKER(not_before, hf_not_before_new(&made, "name", NULL, error))
 MAKER(region, hf_region_new(&made, NULL, error))
+MAKER(region_view, hf_region_view_new(&made, region_name, "/tmp", error))
 MAKER(retry, hf_retry_new(&made, "name", NULL, NULL, error))
 MAKER(test_clock, hf_test_clock_new(&made, 0, error))
 MAKER(switches, hf_switches_new(&made, error))
@@ -145,6 +147,7 @@ static const struct constructor {
     {"hf_rate_limit_new", make_rate_limit, free_rate_limit, false},
     {"hf_rate_limit_new", make_keyed_rate_limit, free_rate_limit, false},
     {"hf_region_new", make_region, free_region, false},
+    {"hf_region_view_new", make_region_view, free_region_view, false},
     {"hf_retry_new", make_retry, free_retry, false},
     {"hf_switches_new", make_switches, free_switches, false},
     {"hf_test_clock_new", make_test_clock, free_test_clock, false},
@@ -307,14 +310,19 @@ static void no_constructor_is_forgotten(void **state) {
 static int setup(void **state) {
     (void)state;
     int rc = hf_pipeline_new(&some_pipeline, "some", NULL, 0, NULL);
-    return rc == 0 ? hf_region_new(&some_region, NULL, NULL) : rc;
+    hf_region_config config;
+    hf_region_config_init(&config);
+    snprintf(region_name, sizeof region_name, "alloc-test-%d", (int)getpid());
+    config.name = region_name;
+    config.directory = "/tmp";
+    return rc == 0 ? hf_region_new(&some_region, &config, NULL) : rc;
 }
 
 static int teardown(void **state) {
     (void)state;
     hf_pipeline_free(some_pipeline);
     hf_region_free(some_region);
-    return 0;
+    return hf_region_remove(region_name, "/tmp", NULL);
 }
 
 int main(void) {
