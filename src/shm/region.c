@@ -60,10 +60,11 @@ static int settle_file(hf_region *region, hf_error *error) {
     enum hf__header_state state =
         fresh ? HF__HEADER_UNMADE : hf__region_read_header(region->map, region->size, region->title, error);
     if (state == HF__HEADER_BAD) return HF_E_STATE;
+    if (state == HF__HEADER_UNKNOWN) return HF_E_SYSTEM;
     if (state == HF__HEADER_GOOD) return 0;
     if (!fresh) memset((void *)region->map, 0, region->size); /* from before a reboot, or its maker died */
-    hf__region_write_header(region->map, region->size);
-    return 0;
+    if (hf__region_write_header(region->map, region->size)) return 0;
+    return system_error(region, "the system does not tell its boot id", error);
 }
 
 static int open_file(hf_region *region, const hf_region_config *config, hf_error *error) {
@@ -72,7 +73,7 @@ static int open_file(hf_region *region, const hf_region_config *config, hf_error
         if (region->file < 0) return system_error(region, "no anonymous shared memory", error);
         region->map = hf__shared_map(region->file, region->size, true);
         if (region->map == NULL) return system_error(region, "it cannot be mapped", error);
-        hf__region_write_header(region->map, region->size);
+        (void)hf__region_write_header(region->map, region->size); /* nobody attaches to it */
         return 0;
     }
     char path[HF__REGION_PATH_SIZE];
@@ -114,7 +115,7 @@ static int make_local(hf_region *region, hf_error *error) {
                              (unsigned long long)region->size);
     }
     memset((void *)map, 0, region->size);
-    hf__region_write_header(map, region->size);
+    (void)hf__region_write_header(map, region->size);
     HF_MUST(pthread_mutex_lock(&region->mutex) == 0);
     region->map = map;
     hf__region_own_local_locked(region);

@@ -63,9 +63,9 @@ static uint64_t configuration_hash(uint64_t size) {
     return hash;
 }
 
-void hf__region_write_header(struct hf__region_map *map, uint64_t size) {
-    struct hf__boot boot = {{0}, 0};
-    hf__boot_now(&boot);
+bool hf__region_write_header(struct hf__region_map *map, uint64_t size) {
+    struct hf__boot boot;
+    bool known = hf__boot_now(&boot);
     struct hf__region_header *header = &map->header;
     header->layout = HF__REGION_LAYOUT;
     header->word_bytes = (uint32_t)sizeof(void *);
@@ -73,13 +73,19 @@ void hf__region_write_header(struct hf__region_map *map, uint64_t size) {
     header->configuration = configuration_hash(size);
     header->time_namespace = boot.time_namespace;
     memcpy(header->boot_id, boot.id, sizeof header->boot_id);
-    atomic_store_explicit(&header->magic, HF__REGION_MAGIC, memory_order_release);
+    if (known) atomic_store_explicit(&header->magic, HF__REGION_MAGIC, memory_order_release);
+    return known;
 }
 
 enum hf__header_state hf__region_read_header(const struct hf__region_map *map, uint64_t size, const char *title,
                                              hf_error *error) {
-    struct hf__boot boot = {{0}, 0};
-    hf__boot_now(&boot);
+    struct hf__boot boot;
+    if (!hf__boot_now(&boot)) {
+        /* Not to be taken for a region from before a reboot, which would be emptied under those who use it. */
+        hf__error_set(error, HF_E_SYSTEM, "region \"%s\": the system does not tell its boot id: %s", title,
+                      hf__errno_text(errno));
+        return HF__HEADER_UNKNOWN;
+    }
     const struct hf__region_header *header = &map->header;
     uint64_t magic = atomic_load_explicit(&header->magic, memory_order_acquire);
     const char *what = NULL;

@@ -38,9 +38,10 @@ int hf__region_check_name(const char *name, hf_error *error);
 int hf__region_path(char *path, const char *name, const char *directory, hf_error *error);
 int hf__region_open_error(const char *title, const char *path, hf_error *error);
 
-/* Makes the header of a new region; and what a header says: UNMADE when its maker died, BAD with the reason. */
-enum hf__header_state { HF__HEADER_GOOD, HF__HEADER_UNMADE, HF__HEADER_OLD_BOOT, HF__HEADER_BAD };
-void hf__region_write_header(struct hf__region_map *map, uint64_t size);
+/* Makes the header of a new region; and what a header says: UNMADE when its maker died, BAD (HF_E_STATE) and
+ * UNKNOWN (HF_E_SYSTEM) with the reason. A header that cannot be made (errno) stays unmade. */
+enum hf__header_state { HF__HEADER_GOOD, HF__HEADER_UNMADE, HF__HEADER_OLD_BOOT, HF__HEADER_BAD, HF__HEADER_UNKNOWN };
+bool hf__region_write_header(struct hf__region_map *map, uint64_t size);
 enum hf__header_state hf__region_read_header(const struct hf__region_map *map, uint64_t size, const char *title,
                                              hf_error *error);
 

@@ -40,6 +40,7 @@ static int open_view(hf_region_view *view, const char *name, const char *directo
     switch (hf__region_read_header(view->map, view->size, name, error)) {
     case HF__HEADER_GOOD: return 0;
     case HF__HEADER_BAD: return HF_E_STATE;
+    case HF__HEADER_UNKNOWN: return HF_E_SYSTEM;
     case HF__HEADER_UNMADE:
         return hf__error_set(error, HF_E_STATE, "region \"%s\": nobody has finished making it", name);
     case HF__HEADER_OLD_BOOT: break;

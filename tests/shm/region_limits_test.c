@@ -202,6 +202,36 @@ static void a_worker_that_may_not_open_the_file_has_a_slot(void **state) {
     assert_int_equal(hf_region_remove("root", directory, NULL), 0);
 }
 
+/* It could not read the boot id, took the region for one from before a reboot, and emptied it under those who use it. */
+static void whoever_attaches_without_descriptors_empties_nothing(void **state) {
+    (void)state;
+    hf_region_config config;
+    hf_region_config_init(&config);
+    config.name = "boot";
+    config.directory = directory;
+    struct slots s = make_slots(&config, 1);
+    int next = dup(STDERR_FILENO); /* the lowest number that is free, and with luck all above it are */
+    close(next);
+    struct rlimit all, few;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+    for (int room = 0; room < 8; room++) {
+        hf_region *other;
+        few = (struct rlimit){.rlim_cur = (rlim_t)(next + room), .rlim_max = all.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        int rc = hf_region_new(&other, &config, NULL);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+        if (rc == 0) hf_region_free(other);
+        else assert_int_equal(rc, HF_E_SYSTEM);
+        hf_region_info info = {.struct_size = sizeof info};
+        assert_int_equal(hf_region_inspect(s.region, &info), 0);
+        assert_int_equal(info.objects, 1);
+        if (room == 0) assert_int_not_equal(rc, 0);
+        if (room == 7) assert_int_equal(rc, 0);
+    }
+    drop_slots(&s);
+    assert_int_equal(hf_region_remove("boot", directory, NULL), 0);
+}
+
 static void no_room_is_an_error_and_not_a_signal_later(void **state) {
     (void)state;
     pid_t pid = fork();
@@ -345,6 +375,7 @@ int main(void) {
         cmocka_unit_test(attaching_needs_a_slot),
         cmocka_unit_test(without_descriptors_the_dead_are_told_all_the_same),
         cmocka_unit_test(a_worker_that_may_not_open_the_file_has_a_slot),
+        cmocka_unit_test(whoever_attaches_without_descriptors_empties_nothing),
         cmocka_unit_test(no_room_is_an_error_and_not_a_signal_later),
         cmocka_unit_test(a_lease_that_nobody_can_have_taken_is_not_believed),
         cmocka_unit_test(a_child_gets_the_slots_of_its_copy_of_a_local_region),
