@@ -112,6 +112,10 @@ typedef struct hf_request {
     void *fallback_arg;          /* for the function of a fallback policy, which runs on a loop thread.
                                     Default NULL. */
     const void *tag;             /* names the call to hf_bulkhead_line; never followed. Default NULL. */
+    const char *key;             /* whom the call is made for, where limits are kept for each user, address or host.
+                                    Default NULL: the same as "". */
+    uint32_t weight;             /* permits of a rate limit that it takes. Default 1. 0 to 131071. */
+    uint32_t reserved;           /* 0 */
 } hf_request;
 
 /* hf_request_init fills `request` with the defaults named at each field.

@@ -72,6 +72,8 @@ void hf__job_submit(struct hf__job *job, struct hf__lane *lane, hf_pipeline *pip
     options.deadline_at = o->deadline_at;
     options.priority = o->priority;
     options.tag = o->tag;
+    options.key = job->request->given.key;
+    options.weight = job->request->given.weight;
     options.flags = HF_CALL_OVERLAP | (may_be_sent_twice(job) ? 0 : HF_CALL_ONCE);
     options.wake = wake_job;
     options.wake_arg = job;
@@ -164,6 +166,7 @@ void hf__job_exchange_ended(struct hf__job *job, struct hf__exchange *x, CURLcod
     hf_outcome outcome = hf__transfer_end(&x->transfer, code);
     job->fresh = wants_other_connection(&x->transfer);
     if (x->transfer.delivered) take_response(job, x);
+    else if (job->committed == x->serial) job->response->status = 0; /* it broke off in the caller's hands */
     take_text(job, x);
     uint32_t serial = x->serial;
     job->exchange[slot_of(job, x)] = NULL;

@@ -27,6 +27,7 @@ void hf_request_init(hf_request *request) {
         .method = "GET",
         .max_body_bytes = 16777216,
         .priority = HF_PRIORITY_NORMAL,
+        .weight = 1,
         .timeout_ms = HF_NEVER,
         .deadline_at = HF_NEVER,
         .seed = HF_SEED_AUTO,
@@ -110,6 +111,8 @@ static int check(const struct hf__client_setup *setup, const hf_request *r, hf_e
     int rc = check_headers(r, error);
     if (rc == 0) rc = check_body(r, error);
     if (rc == 0 && r->timeout_ms < 0) rc = bad(error, "timeout_ms is negative");
+    if (rc == 0 && r->weight > HF_WEIGHT_MAX) rc = bad(error, "weight is above 131071");
+    if (rc == 0 && r->priority > HF_PRIORITIES - 1) rc = bad(error, "priority is above 7");
     return rc;
 }
 
@@ -163,7 +166,7 @@ static bool is_path(const hf_request *r) { return r->url[0] == '/'; }
 
 static size_t size_of_copy(const struct hf__client_setup *setup, const hf_request *r) {
     size_t size = sizeof(struct hf__request) + (r->header_count + 2) * sizeof(struct curl_slist);
-    size += bytes_of(r->method) + bytes_of(r->url) + HF__HOST_SIZE;
+    size += bytes_of(r->method) + bytes_of(r->url) + bytes_of(r->key) + HF__HOST_SIZE;
     if (is_path(r)) size += strlen(setup->config.base_url);
     for (size_t i = 0; i < r->header_count; i++) size += strlen(r->headers[i].name) + strlen(r->headers[i].value) + 4;
     size += sizeof "Content-Type: " + bytes_of(r->content_type) + sizeof "Expect:";
@@ -222,6 +225,7 @@ static int fill(struct hf__request *copy, const struct hf__client_setup *setup, 
     int rc = copy->body == HF__BODY_FILE ? open_file(copy, r->body_file, error) : 0;
     if (rc < 0) return rc;
     copy->given.method = put(&w, r->method);
+    if (r->key != NULL) copy->given.key = put(&w, r->key);
     char *url = w.at;
     if (is_path(r)) {
         size_t base = strlen(setup->config.base_url);
