@@ -124,7 +124,10 @@ static void drop(struct server *server) {
 static void begin(struct command *c, uv_loop_t *loop) {
     uv_timer_init(loop, &c->timer);
     c->timer.data = c;
-    if (hf_call_begin(&c->call, c->server->pipeline, NULL, hf_clock_now(NULL)) == 0) soon(c, 0);
+    hf_call_options options;
+    hf_call_options_init(&options);
+    options.seed = hf_seed_fresh(); /* or all commands back off in step */
+    if (hf_call_begin(&c->call, c->server->pipeline, &options, hf_clock_now(NULL)) == 0) soon(c, 0);
 }
 
 static void tell(struct command *c) {

@@ -8,7 +8,10 @@
  *
  *     hf_call call;
  *     hf_step step;
- *     hf_call_begin(&call, pipeline, NULL, now());
+ *     hf_call_options options;
+ *     hf_call_options_init(&options);
+ *     options.seed = hf_seed_fresh();                     // or all calls back off in step
+ *     hf_call_begin(&call, pipeline, &options, now());
  *     for (bool done = false; !done;) {
  *         switch (hf_call_step(&call, &step, now())) {
  *         case HF_STEP_START: // when it is over: hf_call_report(&call, step.attempt, outcome, now())
@@ -77,7 +80,9 @@ typedef struct hf_call_options {
     uint32_t struct_size; /* set by hf_call_options_init */
     uint32_t priority;    /* hf_priority. Default 3, HF_PRIORITY_NORMAL. 0 to 7. */
     hf_time deadline_at;  /* the caller's own deadline. Default HF_NEVER. */
-    uint64_t seed;        /* everything random in the call follows from it. Default 0. */
+    uint64_t seed;        /* everything random in the call follows from it. Default 0. Give each call its own
+                             (hf_seed_fresh): calls with one seed back off in step, and a throttle, a recovering
+                             breaker or a fault drill lets all of them through or none. */
     void (*wake)(void *); /* called from any thread when a parked call should be stepped again; no
                              lock is held, and it must not call back into the call. Hold no
                              lock that it takes while you step a call. Without it no
@@ -93,6 +98,11 @@ typedef struct hf_call_options {
 /* hf_call_options_init fills `options` with the defaults named at each field.
  * Threads: any thread; never blocks. */
 HF_API void hf_call_options_init(hf_call_options *options);
+
+/* hf_seed_fresh returns a seed for one call, other in every call, thread and process, also after fork: what hf_run
+ * gives a call that brings none. After hf_test_install (testing.h) they follow from its seed.
+ * Threads: any thread; never blocks. */
+HF_API uint64_t hf_seed_fresh(void);
 
 /* hf_call_begin prepares `call` for one execution of `pipeline`, which must outlive it. `options` NULL
  * means defaults.

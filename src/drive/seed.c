@@ -4,6 +4,8 @@
 #include "base/rng.h"
 #include "os/random_seed.h"
 
+#include <holdfast/call.h>
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -62,6 +64,8 @@ uint64_t hf__seed_next(void) {
     if (valid == 0 || stream.epoch != valid) return draw_a_start();
     return hf__rng_next(&stream.state);
 }
+
+uint64_t hf_seed_fresh(void) { return hf__seed_next(); }
 
 uint64_t hf__seed_next_wide(void) {
     return atomic_load_explicit(&fixed, memory_order_relaxed) ? hf__seed_next() : hf__random_seed();
