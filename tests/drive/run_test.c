@@ -249,6 +249,19 @@ static void a_result_describes_itself(void **state) {
     assert_int_equal(hf_run(bench->pipeline, always_fails, NULL, NULL, &result), HF_E_REJECTED);
 }
 
+/* "A timeout or the caller's deadline" leaves it open which. */
+static void a_result_tells_the_deadline_from_a_timeout(void **state) {
+    struct bench *bench = *state;
+    hf_run_options options;
+    hf_run_options_init(&options);
+    options.timeout_ns = 0;
+    hf_result result;
+    char text[200];
+    assert_int_equal(hf_run(bench->pipeline, always_fails, NULL, &options, &result), HF_E_TIMEOUT);
+    hf_result_describe(&result, text, sizeof text);
+    assert_non_null(strstr(text, "(the caller's deadline passed): 0 attempts"));
+}
+
 /* ---- cancelling, in real time with generous bounds ---- */
 
 static void *raise_soon(void *arg) {
@@ -371,6 +384,7 @@ int main(void) {
         TEST(bad_arguments_run_nothing),
         TEST(operations_may_run_other_calls),
         TEST(a_result_describes_itself),
+        TEST(a_result_tells_the_deadline_from_a_timeout),
         TEST(a_cancel_from_another_thread_ends_a_wait),
         TEST(a_short_wait_really_waits),
         TEST(seeds_differ_after_fork),
