@@ -104,7 +104,8 @@ typedef struct hf_request {
     hf_cancel *cancel;           /* ends the call when raised; must outlive it. Default NULL. */
     const char *idempotency_key; /* sent with every attempt as Idempotency-Key: "...", quotes added. Printable
                                     ASCII without quote and backslash, 1 to 200 bytes. Default NULL. */
-    uint32_t make_key;           /* 1: send an Idempotency-Key made for this call. Default 0. 0 or 1. */
+    uint32_t make_key;           /* 1: send an Idempotency-Key made for this call; `idempotency_key` is NULL then.
+                                    Default 0. 0 or 1. */
     uint32_t priority;           /* hf_priority. Default 3, HF_PRIORITY_NORMAL. 0 to 7. */
     uint64_t seed;               /* replays the call's random numbers. Default HF_SEED_AUTO. */
     hf_request_hook *hook;       /* called before each attempt. Default NULL. */

@@ -116,6 +116,17 @@ static int check(const struct hf__client_setup *setup, const hf_request *r, hf_e
     return rc;
 }
 
+/* What of that which the door checks is not as it should be. */
+static const char *blame(const hf_request *r) {
+    if (r->priority >= HF_PRIORITIES) return "priority is above 7";
+    if (r->make_key > 1) return "make_key is neither 0 nor 1";
+    if (r->idempotent < HF_REQUEST_BY_METHOD || r->idempotent > HF_REQUEST_NOT_IDEMPOTENT) {
+        return "idempotent is no hf_request_idempotent, 0 to 2";
+    }
+    if (r->idempotency_key != NULL && r->make_key == 1) return "make_key is 1, but there is an idempotency_key";
+    return "idempotency_key is not 1 to 200 printable ASCII characters without quote and backslash";
+}
+
 /* The same request as the door sees it. Its checks of keys and of `idempotent` are the door's too. */
 static int resolve_options(hf_curl_options *out, const hf_request *r, hf_error *error) {
     _Static_assert((int)HF_REQUEST_IDEMPOTENT == (int)HF_CURL_IDEMPOTENT &&
@@ -137,7 +148,7 @@ static int resolve_options(hf_curl_options *out, const hf_request *r, hf_error *
     o.body = once ? HF_CURL_BODY_ONCE : HF_CURL_BODY_MEMORY;
     o.buffer_max_bytes = r->on_body != NULL ? 0 : (size_t)r->max_body_bytes;
     if (hf__curl_options_resolve(out, &o)) return 0;
-    return bad(error, "idempotent, make_key, idempotency_key or priority is not as request.h describes it");
+    return bad(error, blame(r));
 }
 
 /* ---- the copy ---- */

@@ -508,7 +508,16 @@ static void bad_requests_are_refused_with_a_sentence(void **state) {
     b->request.timeout_ms = -1;
     check_refused(b, "timeout_ms");
     b->request.idempotency_key = "a\"b";
-    check_refused(b, "idempotency_key");
+    check_refused(b, "request: idempotency_key");
+    b->request.idempotency_key = "a";
+    b->request.make_key = 1;
+    check_refused(b, "request: make_key is 1");
+    b->request.make_key = 2;
+    check_refused(b, "request: make_key is neither");
+    b->request.idempotent = 3;
+    check_refused(b, "request: idempotent ");
+    b->request.priority = 8;
+    check_refused(b, "request: priority");
     b->request.max_body_bytes = 0;
     check_refused(b, "max_body_bytes");
     b->request.weight = 131072;
