@@ -96,7 +96,7 @@ typedef struct hf_breaker_config {
                                       still runs: see below. Default HF_NEVER: only late results are. 1 to
                                       86400000, or HF_NEVER. */
     int64_t open_ms;                 /* first open time. Default 5000. 1 to 86400000. */
-    int64_t open_max_ms;             /* longest open time. Default 60000. open_ms to 86400000. */
+    int64_t open_max_ms;             /* longest open time, before jitter. Default 60000. open_ms to 86400000. */
     uint32_t open_jitter_ppm;        /* the open time varies by up to this share, both ways. Default
                                       200000. 0 to 1000000. */
     uint32_t probes;                 /* attempts admitted while half-open. Default 5. 1 to 16. */

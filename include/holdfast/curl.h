@@ -17,7 +17,7 @@
  * program uses one of these, hand it over in hf_curl_options and the door chains it. All else is yours,
  * TIMEOUT_MS and XFERINFOFUNCTION too. Do not set FAILONERROR or HEADER: they act before the door can.
  *
- * What is repeated (docs/design/door.md has the tables):
+ * What is repeated (docs/http.md has the tables):
  * - A request of which nothing reached the server may be repeated whatever its method.
  * - Otherwise the method must be idempotent (RFC 9110, 9.2.2), or an Idempotency-Key be sent, or
  *   `idempotent` say so; and a body must be declared replayable in `body`: libcurl would upload an empty
@@ -91,7 +91,8 @@ typedef struct hf_curl_options {
     uint32_t struct_size;                 /* set by hf_curl_options_init */
     int32_t idempotent;                   /* hf_curl_idempotent. Default HF_CURL_BY_METHOD. */
     int32_t body;                         /* hf_curl_body. Default HF_CURL_BODY_ONCE. */
-    uint32_t make_key;                    /* 1: send an Idempotency-Key made for this call. Default 0. 0 or 1. */
+    uint32_t make_key;                    /* 1: send an Idempotency-Key made for this call; then `idempotency_key`
+                                          is NULL. Default 0. 0 or 1. */
     const char *idempotency_key;          /* sent with every attempt as Idempotency-Key: "...", quotes added
                                           (draft-ietf-httpapi-idempotency-key-header). Printable ASCII
                                           without quote and backslash, 1 to 200 bytes. Default NULL. */

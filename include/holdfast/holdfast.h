@@ -2,7 +2,8 @@
 #ifndef HOLDFAST_HOLDFAST_H
 #define HOLDFAST_HOLDFAST_H
 
-/* Everything in libholdfast but testing.h (for tests) and curl.h (libholdfast-curl). */
+/* Everything in libholdfast but testing.h, for tests. libholdfast-curl has curl.h, client.h, client_loop.h and
+ * traceparent.h, and adapters/ on top. */
 
 #include <holdfast/backoff.h>
 #include <holdfast/breaker.h>

@@ -100,7 +100,8 @@ HF_API void hf_pool_work_init(hf_pool_work *work);
 HF_API int hf_pool_new(hf_pool **out_pool, const char *name, const hf_pool_config *config, hf_error *error);
 
 /* hf_pool_run runs `work` under `pipeline` on threads of `pool` and waits. `options` NULL means defaults;
- * `out_result` may be NULL. Whatever it returns, `work->destroy` runs once, before or after.
+ * `out_result` may be NULL. Whatever it returns, `work->destroy` runs once, before or after; only a `work` that
+ * hf_pool_work_init has not filled is not touched.
  *
  * Returns 0 when a value was delivered, by the operation or by a fallback; else HF_E_FAILED, HF_E_REJECTED,
  * HF_E_TIMEOUT or HF_E_CANCELLED; HF_E_INVALID for bad arguments; HF_E_STATE after hf_pool_shutdown, or in a forked
