@@ -67,10 +67,18 @@ static int settle_file(hf_region *region, hf_error *error) {
     return system_error(region, "the system does not tell its boot id", error);
 }
 
+/* Under the lock: a fork of another thread looks at it. */
+static bool keep_file(hf_region *region, int file) {
+    HF_MUST(pthread_mutex_lock(&region->mutex) == 0);
+    region->file = file;
+    HF_MUST(pthread_mutex_unlock(&region->mutex) == 0);
+    return file >= 0;
+}
+
 static int open_file(hf_region *region, const hf_region_config *config, hf_error *error) {
     if (config->name == NULL) {
-        region->file = hf__shared_anonymous(region->size);
-        if (region->file < 0) return system_error(region, "no anonymous shared memory", error);
+        if (!keep_file(region, hf__shared_anonymous(region->size)))
+            return system_error(region, "no anonymous shared memory", error);
         region->map = hf__shared_map(region->file, region->size, true);
         if (region->map == NULL) return system_error(region, "it cannot be mapped", error);
         (void)hf__region_write_header(region->map, region->size); /* nobody attaches to it */
@@ -79,8 +87,7 @@ static int open_file(hf_region *region, const hf_region_config *config, hf_error
     char path[HF__REGION_PATH_SIZE];
     int rc = hf__region_path(path, config->name, config->directory, error);
     if (rc < 0) return rc;
-    region->file = hf__shared_open(path, true);
-    if (region->file < 0) return hf__region_open_error(region->title, path, error);
+    if (!keep_file(region, hf__shared_open(path, true))) return hf__region_open_error(region->title, path, error);
     if (!hf__region_begin_change(region)) {
         return hf__error_set(
             error, HF_E_SYSTEM,

@@ -19,7 +19,7 @@ struct hf_region {
                                        it only counts. */
     struct hf__region_map *map;
     uint64_t size;
-    int file; /* the memory; -1: local, `map` is this process's own */
+    int file; /* the memory; -1: local, `map` is this process's own. Changed under the lock. */
     int32_t on_mismatch;
     char title[HF_NAME_MAX + 1]; /* for error texts */
     pthread_mutex_t mutex;       /* guards `locked`, and makes the file lock exclusive between threads too */
