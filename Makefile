@@ -75,6 +75,7 @@ policy += breaker_admin breaker_change breaker_config breaker_explain breaker_li
 policy += bulkhead_config bulkhead_info bulkhead_leases bulkhead_line bulkhead_policy bulkhead_shared
 policy += concurrency_policy fault_policy keyed_table ratelimit_policy ratelimit_words switches throttle_policy
 policy += hedge_policy
+policy += breaker_ticket
 obs    := prometheus
 drive  := cancel clock describe run run_options seed testing
 drive  += pool pool_run pool_threads
@@ -171,7 +172,7 @@ $B/%.a:
 
 # What is exported is written down in src/*.map, see docs/abi.md; -z defs proves that the curl library takes nothing else
 # from libholdfast.
-link_so = $(CC) -shared -Wl,-soname,$(@F) -Wl,--version-script,$(filter %.map,$^) $(ldflags) -o $@ $(filter %.o,$^)
+link_so = $(CC) -shared -Wl,-Bsymbolic-functions -Wl,-soname,$(@F) -Wl,--version-script,$(filter %.map,$^) $(ldflags) -o $@ $(filter %.o,$^)
 $B/libholdfast.so.$(abi): $(core_objs) src/holdfast.map
 	$(Q)$(link_so)
 	@ln -sf $(@F) $B/libholdfast.so

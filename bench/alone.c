@@ -1,23 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Breakers alone, as the engine asks them: admit, then settle_ok, with the time in hand. It is what a bar means that
- * leaves the clock out. The only file here that knows more than the public headers. */
+/* Breakers alone, by ticket: admit, then settle, with the time in hand. It is what a bar means that leaves the clock
+ * out. */
 #include "bench.h"
-
-#include "engine/policy.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { NOTHING, BY_CALLS, BY_TIME, SLOW, OPENED, BREAKERS };
+enum { BY_CALLS, BY_TIME, SLOW, OPENED, BREAKERS };
 static hf_breaker *breakers[BREAKERS];
-
-static int nothing(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
-    (void)policy, (void)frame, (void)x;
-    return HF__PASS;
-}
-
-static const struct hf__policy_ops nothing_ops = {.kind = "nothing", .admit = nothing, .settle_ok = nothing};
-static hf_policy nothing_policy = {.ops = &nothing_ops};
 
 static hf_breaker *make(const hf_breaker_config *config) {
     hf_error error;
@@ -27,16 +17,12 @@ static hf_breaker *make(const hf_breaker_config *config) {
     exit(2);
 }
 
-static void ask(hf_policy *policy, uint64_t n) {
-    uint64_t rng = 1;
-    hf_time now = bench_now();
+static void ask(hf_breaker *breaker, uint64_t n) {
+    hf_breaker_ticket ticket;
+    hf_time now = bench_now(), again_at;
     for (uint64_t i = 0; i < n; i++, now += 50) {
-        struct hf_frame frame = {.at = HF_NEVER};
-        struct hf_x x = {.now = now, .deadline = HF_NEVER, .at = HF_NEVER, .retry_at = HF_NEVER, .rng = &rng};
-        if (policy->ops->admit(policy, &frame, &x) != HF__PASS) continue;
-        x.attempts = 1;
-        x.outcome = hf_success();
-        (void)policy->ops->settle_ok(policy, &frame, &x);
+        if (hf_breaker_admit(breaker, &ticket, &again_at, now) != HF_REASON_NONE) continue;
+        hf_breaker_settle(breaker, &ticket, hf_success(), now);
     }
 }
 
@@ -52,7 +38,7 @@ void bench_alone_setup(void) {
     config.slow_call_ms = HF_NEVER;
     config.window_kind = HF_BREAKER_BY_TIME;
     breakers[BY_TIME] = make(&config);
-    for (int i = BY_CALLS; i < BREAKERS; i++) ask(hf_breaker_policy(breakers[i]), 300);
+    for (int i = BY_CALLS; i < BREAKERS; i++) ask(breakers[i], 300);
 }
 
 void bench_alone_teardown(void) {
@@ -66,8 +52,27 @@ hf_pipeline *bench_alone_pipeline(const char *name, bool slow) {
     return made;
 }
 
-void bench_alone_nothing(uint64_t n) { ask(&nothing_policy, n); }
-void bench_alone_calls(uint64_t n) { ask(hf_breaker_policy(breakers[BY_CALLS]), n); }
-void bench_alone_time(uint64_t n) { ask(hf_breaker_policy(breakers[BY_TIME]), n); }
-void bench_alone_slow(uint64_t n) { ask(hf_breaker_policy(breakers[SLOW]), n); }
-void bench_alone_opened(uint64_t n) { ask(hf_breaker_policy(breakers[OPENED]), n); }
+/* What the loop and two calls into the library cost. */
+void bench_alone_nothing(uint64_t n) {
+    hf_breaker_ticket ticket;
+    hf_time now = bench_now();
+    for (uint64_t i = 0; i < n; i++, now += 50) {
+        ticket.opaque[0] = (uint64_t)now;
+        if (hf_cancel_raised(NULL) || ticket.opaque[0] == 0 || hf_cancel_raised(NULL)) return;
+    }
+}
+void bench_alone_calls(uint64_t n) { ask(breakers[BY_CALLS], n); }
+void bench_alone_time(uint64_t n) { ask(breakers[BY_TIME], n); }
+void bench_alone_slow(uint64_t n) { ask(breakers[SLOW], n); }
+void bench_alone_opened(uint64_t n) { ask(breakers[OPENED], n); }
+
+/* One admission and its settlement around `work`. */
+void bench_alone_around(void (*work)(void), uint64_t n) {
+    hf_breaker_ticket ticket;
+    hf_time now = bench_now();
+    for (uint64_t i = 0; i < n; i++, now += 300) {
+        if (hf_breaker_admit(breakers[BY_CALLS], &ticket, NULL, now) != HF_REASON_NONE) continue;
+        work();
+        hf_breaker_settle(breakers[BY_CALLS], &ticket, hf_success(), now);
+    }
+}

@@ -65,6 +65,8 @@ enum bench_id {
     WORK_2T,
     WORK_BREAKER,
     WORK_BREAKER_2T,
+    WORK_RUN,
+    WORK_RUN_2T,
     BENCH_SERIES
 };
 extern struct bench_series bench_series[BENCH_SERIES];
@@ -82,6 +84,8 @@ void bench_alone_setup(void);
 void bench_alone_teardown(void);
 hf_pipeline *bench_alone_pipeline(const char *name, bool slow);
 bench_loop bench_alone_nothing, bench_alone_calls, bench_alone_time, bench_alone_slow, bench_alone_opened;
+
+void bench_alone_around(void (*work)(void), uint64_t n);
 
 /* Measures every series in `rounds` interleaved rounds (measure.c). */
 void bench_measure(uint32_t rounds);

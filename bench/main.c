@@ -66,8 +66,10 @@ static const struct bar bars[] = {
     {"  2T", COST, RUN_SIX_2T, NOTHING, 2, 0},
     {"step and report, six policies", COST, STEP_SIX, NOTHING, 0, 130},
     {"hf_run, breaker forced open", COST, RUN_OPEN, NOTHING, 0, 0},
-    {"250 ns of work: breaker adds, %", OVER, WORK_BREAKER, WORK, 0, 5},
+    {"250 ns of work: a breaker adds, %", OVER, WORK_BREAKER, WORK, 0, 5},
     {"  2T, %", OVER, WORK_BREAKER_2T, WORK_2T, 0, 5},
+    {"  hf_run with a breaker adds, %", OVER, WORK_RUN, WORK, 0, 0},
+    {"  2T, %", OVER, WORK_RUN_2T, WORK_2T, 0, 0},
 };
 
 static double value_of(const struct bar *bar, uint32_t round) {

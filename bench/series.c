@@ -295,7 +295,11 @@ static void loop_work(uint64_t n) {
     for (uint64_t i = 0; i < n; i++) (void)unprotected(NULL, NULL);
 }
 
-static void loop_work_breaker(uint64_t n) {
+static void work_alone(void) { (void)unprotected(NULL, NULL); }
+
+static void loop_work_breaker(uint64_t n) { bench_alone_around(work_alone, n); }
+
+static void loop_work_run(uint64_t n) {
     for (uint64_t i = 0; i < n; i++) (void)hf_run(with_breaker, work, NULL, NULL, NULL);
 }
 
@@ -364,4 +368,6 @@ struct bench_series bench_series[BENCH_SERIES] = {
     [WORK_2T] = {"work-2t", loop_work, 2, true, {0}},
     [WORK_BREAKER] = {"work-breaker", loop_work_breaker, 1, true, {0}},
     [WORK_BREAKER_2T] = {"work-breaker-2t", loop_work_breaker, 2, true, {0}},
+    [WORK_RUN] = {"work-run", loop_work_run, 1, true, {0}},
+    [WORK_RUN_2T] = {"work-run-2t", loop_work_run, 2, true, {0}},
 };

@@ -7,6 +7,7 @@
 
 #include <holdfast/backoff.h>
 #include <holdfast/breaker.h>
+#include <holdfast/breaker_ticket.h>
 #include <holdfast/breaker_admin.h>
 #include <holdfast/budget.h>
 #include <holdfast/bulkhead.h>
