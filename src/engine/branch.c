@@ -32,8 +32,6 @@ static struct hf__branch *sibling_of(struct hf__call *c, const struct hf__branch
     return b == &c->branch[0] ? &c->branch[1] : &c->branch[0];
 }
 
-static bool is_forked(const struct hf__call *c) { return c->branches == 2; }
-
 struct hf_frame *hf__branch_frame(struct hf__call *c, const struct hf__branch *b, uint32_t level) {
     bool second = b == &c->branch[1] && level > c->fork_level;
     return &c->frame[second ? c->pipeline->count + level - c->fork_level - 1 : level];
@@ -55,13 +53,6 @@ static hf_time deadline_of(const struct hf__call *c, const struct hf__branch *b,
     return at;
 }
 
-/* Levels whose timeouts still matter: not those inside one that has passed. */
-static uint32_t live_levels(const struct hf__branch *b) { return b->level < b->cut_level ? b->level : b->cut_level; }
-
-static bool cancel_requested(const struct hf__call *c) {
-    return atomic_load_explicit(&c->cancel_requested, memory_order_acquire) != 0;
-}
-
 struct hf_x hf__branch_x(struct hf__call *c, struct hf__branch *b, uint32_t level) {
     bool goes_on = !b->lost && (b->cut_level == HF__NO_LEVEL || level <= b->cut_level) &&
                    hf__policy_mode(c->pipeline->policies[level]) == HF_SWITCH_NORMAL;
@@ -75,8 +66,8 @@ struct hf_x hf__branch_x(struct hf__call *c, struct hf__branch *b, uint32_t leve
         .attempts = b->starts,
         .rejected = b->rejected,
         .may_rerun = goes_on && !c->ended,
-        .may_run = goes_on && c->ended != HF_REASON_CANCELLED && !cancel_requested(c),
-        .may_fork = goes_on && !c->ended && !is_forked(c) && !c->committed && !cancel_requested(c) &&
+        .may_run = goes_on && c->ended != HF_REASON_CANCELLED && !hf__call_cancel_requested(c),
+        .may_fork = goes_on && !c->ended && !hf__call_is_forked(c) && !c->committed && !hf__call_cancel_requested(c) &&
                     !(c->options & HF_CALL_ONCE),
         .branch = b->origin,
         .rng = &c->rng,
@@ -86,80 +77,8 @@ struct hf_x hf__branch_x(struct hf__call *c, struct hf__branch *b, uint32_t leve
     return x;
 }
 
-/* ---- interruptions ---- */
-
-/* Begins the way out with nothing running: no attempt was made in this pass, so the outcome is the last
- * one there was, or says nothing. */
-static void rise_without_attempt(struct hf__call *c, struct hf__branch *b, int32_t reason, uint8_t level) {
-    b->outcome = c->reported > 0 && reason != HF_REASON_CANCELLED && !b->lost ? c->last : hf_neutral(0);
-    b->rejected = true;
-    hf__branch_reason(b, reason, level);
-    b->phase = HF__RISE;
-}
-
-void hf__branch_turn_back(struct hf__call *c, struct hf__branch *b) {
-    if (b->lost) rise_without_attempt(c, b, HF_REASON_NONE, HF__NO_LEVEL);
-    else if (c->ended) rise_without_attempt(c, b, c->ended, HF__NO_LEVEL);
-    else if (b->cut_level != HF__NO_LEVEL) rise_without_attempt(c, b, b->cut_reason, b->cut_level);
-    else rise_without_attempt(c, b, HF_REASON_POOL_FULL, HF__NO_LEVEL);
-    b->retry_at = HF_NEVER;
-}
-
-/* What runs is told to stop and must be reported first; otherwise the way out begins at once. */
-static void stop(struct hf__call *c, struct hf__branch *b, uint8_t level, int32_t reason) {
-    if (b->phase == HF__RUNNING) {
-        b->stop_ordered = true;
-        return;
-    }
-    if (b->phase == HF__PARKED) {
-        hf_policy *policy = c->pipeline->policies[b->level];
-        struct hf_x x = hf__branch_x(c, b, b->level);
-        if (policy->ops->leave != NULL) policy->ops->leave(policy, hf__branch_frame(c, b, b->level), &x);
-        if ((policy->traits & HF__STANDS_IN) && !b->lost) {
-            hf__branch_cut_stand_in(c, b);
-            return;
-        }
-    }
-    rise_without_attempt(c, b, reason, level);
-}
-
-/* On its way up, or waiting at the fork: what comes now comes too late for it. */
-static bool is_over(const struct hf__branch *b) { return b->phase == HF__RISE || b->phase >= HF__AWAITS; }
-
-void hf__branch_interrupt(struct hf__call *c, struct hf__branch *b, uint8_t level, int32_t reason) {
-    if (is_over(b)) return;
-    if (level != HF__NO_LEVEL) {
-        b->cut_level = level;
-        b->cut_reason = (int16_t)reason;
-    }
-    stop(c, b, level, reason);
-}
-
-static void interrupt_all(struct hf__call *c, uint8_t level, int32_t reason) {
-    if (level == HF__NO_LEVEL) c->ended = (int16_t)reason;
-    for (uint32_t i = 0; i < c->branches; i++) hf__branch_interrupt(c, &c->branch[i], level, reason);
-}
-
-void hf__branch_lose(struct hf__call *c, struct hf__branch *b) {
-    b->lost = true;
-    if (!is_over(b)) stop(c, b, HF__NO_LEVEL, HF_REASON_NONE);
-}
-
-static bool all_over(const struct hf__call *c) {
-    return is_over(&c->branch[0]) && (!is_forked(c) || is_over(&c->branch[1]));
-}
-
-/* A cancel ends the call unless its deadline has already: then it only stops a fallback, or keeps it from
- * starting (hf__branch_x). */
-void hf__call_take_cancel(struct hf__call *c) {
-    if (!cancel_requested(c) || c->ended == HF_REASON_CANCELLED || all_over(c)) return;
-    bool in_fallback = c->branch[0].in_fallback || (is_forked(c) && c->branch[1].in_fallback);
-    if (c->ended && !in_fallback) return;
-    interrupt_all(c, HF__NO_LEVEL, HF_REASON_CANCELLED);
-}
-
 /* A second branch inside the policy at `level`, as if it had just admitted the call. */
-static void fork_at(struct hf__call *c, uint32_t level) {
+void hf__call_fork(struct hf__call *c, uint32_t level) {
     c->fork_level = (uint8_t)level;
     c->branches = 2;
     c->branch[1] = (struct hf__branch){
@@ -174,44 +93,6 @@ static void fork_at(struct hf__call *c, uint32_t level) {
         .passed_by = c->branch[0].passed_by, /* outside of the fork */
         .rejected = true,
     };
-}
-
-/* Asks `due` of one level; true when that has ended something. */
-static bool ask_due(struct hf__call *c, struct hf__branch *b, uint32_t level, bool may_fork) {
-    struct hf_frame *frame = hf__branch_frame(c, b, level);
-    if (frame->at > c->now) return false;
-    struct hf_x x = hf__branch_x(c, b, level);
-    x.may_fork = x.may_fork && may_fork;
-    hf_policy *policy = c->pipeline->policies[level];
-    assert(policy->ops->due != NULL);
-    bool normal = hf__policy_mode(policy) == HF_SWITCH_NORMAL;
-    int verdict = normal ? policy->ops->due(policy, frame, &x) : HF__PASS;
-    frame->at = x.at;
-    c->flags |= x.flags;
-    if (verdict == HF__FORK) {
-        assert(x.may_fork);
-        fork_at(c, level);
-        return false;
-    }
-    if (verdict != HF__TURN) return false;
-    if (is_forked(c) && level > c->fork_level) hf__branch_interrupt(c, b, (uint8_t)level, x.reason);
-    else interrupt_all(c, (uint8_t)level, x.reason);
-    return true;
-}
-
-void hf__call_take_due(struct hf__call *c, bool may_fork) {
-    if (c->ended || all_over(c)) return;
-    if (c->deadline_at <= c->now) {
-        interrupt_all(c, HF__NO_LEVEL, HF_REASON_DEADLINE);
-        return;
-    }
-    for (uint32_t i = 0; i < c->branches; i++) {
-        struct hf__branch *b = &c->branch[i];
-        if (is_over(b)) continue;
-        for (uint32_t level = 0; level < live_levels(b); level++) {
-            if (ask_due(c, b, level, may_fork)) break;
-        }
-    }
 }
 
 /* ---- down ---- */
@@ -356,7 +237,7 @@ static int rise(struct hf__call *c, struct hf__branch *b, hf_step *step) {
         return 0;
     }
     uint32_t level = b->level - 1u;
-    if (is_forked(c) && level == c->fork_level) {
+    if (hf__call_is_forked(c) && level == c->fork_level) {
         arrive(c, b);
         return 0;
     }
@@ -380,7 +261,7 @@ static int rise(struct hf__call *c, struct hf__branch *b, hf_step *step) {
     case HF__FORK:
         assert(x.may_fork);
         b->phase = HF__AWAITS;
-        fork_at(c, level);
+        hf__call_fork(c, level);
         return 0;
     default: b->level = (uint8_t)level; return 0;
     }
@@ -430,8 +311,8 @@ hf_time hf__call_wait_until(const struct hf__call *c) {
     hf_time at = HF_NEVER;
     for (uint32_t i = 0; i < c->branches; i++) {
         const struct hf__branch *b = &c->branch[i];
-        if (is_over(b)) continue;
-        uint32_t levels = live_levels(b), hedge = c->pipeline->hedge_level;
+        if (hf__branch_is_over(b)) continue;
+        uint32_t levels = hf__branch_live_levels(b), hedge = c->pipeline->hedge_level;
         at = hf__min(at, deadline_of(c, b, levels));
         if (hedge < levels && !c->ended) at = hf__min(at, frame_at(c, b, hedge));
         if (b->phase != HF__RUNNING) at = hf__min(at, b->resume_at);

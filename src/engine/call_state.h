@@ -99,6 +99,38 @@ int hf__branch_move(struct hf__call *c, struct hf__branch *b, hf_step *step, boo
 /* When something happens by itself next; HF_NEVER: only a report goes on. */
 hf_time hf__call_wait_until(const struct hf__call *c);
 
+/* On its way up, or waiting at the fork: what comes now comes too late for it. */
+static inline bool hf__branch_is_over(const struct hf__branch *b) {
+    return b->phase == HF__RISE || b->phase >= HF__AWAITS;
+}
+
+/* Levels whose timeouts still matter: not those inside one that has passed. */
+static inline uint32_t hf__branch_live_levels(const struct hf__branch *b) {
+    return b->level < b->cut_level ? b->level : b->cut_level;
+}
+
+static inline bool hf__call_is_forked(const struct hf__call *c) { return c->branches == 2; }
+
+static inline bool hf__call_cancel_requested(const struct hf__call *c) {
+    return atomic_load_explicit(&c->cancel_requested, memory_order_acquire) != 0;
+}
+
+static inline void hf__branch_reason(struct hf__branch *b, int32_t reason, uint8_t level) {
+    b->reason = (int16_t)reason;
+    b->reason_level = level;
+}
+
+struct hf_x hf__branch_x(struct hf__call *c, struct hf__branch *b, uint32_t level);
+struct hf_frame *hf__branch_frame(struct hf__call *c, const struct hf__branch *b, uint32_t level);
+
+/* A second branch inside the policy at `level`, as if that had just admitted the call. */
+void hf__call_fork(struct hf__call *c, uint32_t level);
+
+/* The branch on which this START or RUN runs, or NULL. */
+struct hf__branch *hf__call_running(struct hf__call *c, uint32_t serial);
+
+/* ---- interruptions (interrupt.c) ---- */
+
 /* Interrupt for a cancel; for the outermost instant that has come, which is the one that reports. */
 void hf__call_take_cancel(struct hf__call *c);
 void hf__call_take_due(struct hf__call *c, bool may_fork);
@@ -111,17 +143,6 @@ void hf__branch_turn_back(struct hf__call *c, struct hf__branch *b);
 
 /* The branch is told to stop, for the other one has won. */
 void hf__branch_lose(struct hf__call *c, struct hf__branch *b);
-
-static inline void hf__branch_reason(struct hf__branch *b, int32_t reason, uint8_t level) {
-    b->reason = (int16_t)reason;
-    b->reason_level = level;
-}
-
-struct hf_x hf__branch_x(struct hf__call *c, struct hf__branch *b, uint32_t level);
-struct hf_frame *hf__branch_frame(struct hf__call *c, const struct hf__branch *b, uint32_t level);
-
-/* The branch on which this START or RUN runs, or NULL. */
-struct hf__branch *hf__call_running(struct hf__call *c, uint32_t serial);
 
 /* ---- policies that are switched, or answer (switched.c) ---- */
 
