@@ -38,7 +38,7 @@ HF_API int hf_pipeline_new(hf_pipeline **out_pipeline, const char *name, hf_poli
                            hf_error *error);
 
 /* hf_pipeline_standard builds the usual pipeline with the defaults of each policy: total timeout
- * 30 s, retry (3 attempts, budget), not before, bulkhead (64), breaker, attempt timeout 10 s. The
+ * 30 s, retry (3 attempts, budget), not before, bulkhead (64), breaker, attempt timeout 9 s. The
  * policies are named "NAME.total", "NAME.retry", "NAME.hold", "NAME.bulkhead", "NAME.breaker" and
  * "NAME.attempt", so `name` has at most HF_NAME_MAX - 9 bytes.
  *

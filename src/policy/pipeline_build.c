@@ -95,6 +95,7 @@ const char *hf_pipeline_name(const hf_pipeline *pipeline) { return pipeline->nam
 /* ---- the standard pipeline ---- */
 
 #define TOTAL_MS 30000
+#define ATTEMPT_MS 9000  /* three of them and the back-offs between fit into the total */
 #define LONGEST_SUFFIX 9 /* ".bulkhead" */
 
 struct standard {
@@ -117,16 +118,18 @@ static struct member_name member(const char *name, const char *suffix) {
 }
 
 static int build_members(struct standard *s, const char *name, hf_error *error) {
-    hf_timeout_config total;
+    hf_timeout_config total, attempt;
     hf_timeout_config_init(&total);
+    hf_timeout_config_init(&attempt);
     total.timeout_ms = TOTAL_MS;
+    attempt.timeout_ms = ATTEMPT_MS;
     int rc = hf_timeout_new(&s->total, member(name, "total").text, &total, error);
     if (rc == 0) rc = hf_retry_new(&s->retry, member(name, "retry").text, NULL, NULL, error);
     if (rc == 0) rc = hf_not_before_new(&s->hold, member(name, "hold").text, NULL, error);
     if (rc == 0) rc = hf_bulkhead_new(&s->bulkhead, member(name, "bulkhead").text, NULL, error);
-    /* The default lease of a probe (15 s) is above the default attempt timeout (10 s). */
+    /* The default lease of a probe (15 s) is above the attempt timeout. */
     if (rc == 0) rc = hf_breaker_new(&s->breaker, member(name, "breaker").text, NULL, error);
-    if (rc == 0) rc = hf_timeout_new(&s->attempt, member(name, "attempt").text, NULL, error);
+    if (rc == 0) rc = hf_timeout_new(&s->attempt, member(name, "attempt").text, &attempt, error);
     return rc;
 }
 

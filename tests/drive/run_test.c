@@ -323,6 +323,25 @@ static void a_short_wait_really_waits(void **state) {
     hf_pipeline_free(pipeline);
 }
 
+/* Its own rule: attempts, each with its timeout, and the waits between them fit into the total. */
+static void the_standard_pipeline_gives_every_attempt_its_time(void **state) {
+    struct bench *bench = *state;
+    hf_pipeline *standard;
+    assert_int_equal(hf_pipeline_standard(&standard, "std", NULL), 0);
+    const hf_test_step hangs = {.outcome = hf_success(), .takes_ns = 3600 * HF_SECOND};
+    hf_test_script script;
+    assert_int_equal(hf_test_script_init(&script, &hangs, 1, bench->clock), 0);
+    hf_result result;
+    assert_int_equal(hf_run(standard, hf_test_script_operation, &script, NULL, &result), HF_E_TIMEOUT);
+    assert_int_equal(hf_result_attempts(&result), 3);
+    for (uint32_t attempt = 1; attempt <= 3; attempt++) {
+        hf_attempt_record record;
+        assert_true(hf_result_attempt(&result, attempt, &record));
+        assert_int_equal(record.duration_us, 9000000);
+    }
+    hf_pipeline_free(standard);
+}
+
 /* A forked child draws other seeds than its parent, or every worker would retry in step. */
 static void seeds_differ_after_fork(void **state) {
     struct bench *bench = *state;
@@ -387,6 +406,7 @@ int main(void) {
         TEST(a_result_tells_the_deadline_from_a_timeout),
         TEST(a_cancel_from_another_thread_ends_a_wait),
         TEST(a_short_wait_really_waits),
+        TEST(the_standard_pipeline_gives_every_attempt_its_time),
         TEST(seeds_differ_after_fork),
         TEST(the_script_stops_at_the_deadline),
     };
