@@ -112,7 +112,7 @@ static void step_call(struct sim *sim, struct sim_call *call) {
         switch ((hf_step_kind)hf_call_step(&call->call, &step, sim->now)) {
         case HF_STEP_START: start(sim, call, step.attempt); break;
         case HF_STEP_CANCEL: stop(sim, call); break;
-        case HF_STEP_RUN: SIM_MUST(!"a fallback"); break;
+        case HF_STEP_RUN: SIM_MUST(step.fallback == NULL); break; /* none in simulations */
         case HF_STEP_WAIT:
             call->timers++;
             if (step.at != HF_NEVER) sim_at(sim, step.at, on_timer, call, call->timers);
