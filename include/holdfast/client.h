@@ -153,7 +153,8 @@ typedef void hf_client_done(void *arg, hf_response *response);
 
 /* hf_client_submit begins `request` and returns; `done` is called with `arg` when it has ended.
  *
- * Errors:   as hf_client_request, but HF_E_STATE only after hf_client_free has begun; `done` is then not called.
+ * Errors:   as hf_client_request, but HF_E_STATE only after hf_client_free has begun, for its callbacks; `done` is then
+ *           not called.
  * Threads:  any thread, callbacks too; never blocks but for short locks.
  */
 HF_API int hf_client_submit(hf_client *client, const hf_request *request, hf_client_done *done, void *arg,

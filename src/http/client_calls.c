@@ -74,6 +74,17 @@ int hf_client_request(hf_client *client, const hf_request *request, hf_response 
     return rc;
 }
 
+/* Takes the reference to `job`. */
+static int give_to_lane(hf_client *client, struct hf__core *core, struct hf__job *job, hf_error *error) {
+    bool open = hf__core_enter(core);
+    if (open) {
+        hf__job_submit(job, choose_lane(core), client->pipeline);
+        hf__core_leave(core);
+    }
+    hf__job_unref(job);
+    return open ? 0 : hf__error_set(error, HF_E_STATE, "client \"%s\": it is being freed", client->setup.name);
+}
+
 static int submit(hf_client *client, const hf_request *request, enum hf__job_kind kind, hf_client_done *done, void *arg,
                   hf_completions *queue, hf_error *error) {
     struct hf__job *job = NULL;
@@ -85,9 +96,7 @@ static int submit(hf_client *client, const hf_request *request, enum hf__job_kin
     job->done = done;
     job->done_arg = arg;
     job->queue = queue;
-    hf__job_submit(job, choose_lane(core), client->pipeline);
-    hf__job_unref(job);
-    return 0;
+    return give_to_lane(client, core, job, error);
 }
 
 int hf_client_submit(hf_client *client, const hf_request *request, hf_client_done *done, void *arg, hf_error *error) {

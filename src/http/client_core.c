@@ -5,6 +5,7 @@
 #include "os/fork_generation.h"
 #include "os/must.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 /* Lanes share look-ups and TLS sessions. Connections are not shared: libcurl cannot, across threads. */
@@ -62,7 +63,22 @@ struct hf__core *hf__core_new(const struct hf__client_setup *setup) {
     return NULL;
 }
 
+bool hf__core_enter(struct hf__core *core) {
+    if ((atomic_fetch_add(&core->door, 1) & HF__CORE_CLOSED) == 0) return true;
+    hf__core_leave(core);
+    return false;
+}
+
+void hf__core_leave(struct hf__core *core) { atomic_fetch_sub(&core->door, 1); }
+
+/* Only callbacks of the lanes can still come here: a short wait. */
+static void close_door(struct hf__core *core) {
+    atomic_fetch_or(&core->door, HF__CORE_CLOSED);
+    while (atomic_load(&core->door) != HF__CORE_CLOSED) (void)sched_yield();
+}
+
 void hf__core_free(struct hf__core *core) {
+    close_door(core);
     for (uint32_t i = 0; i < core->lane_count; i++) {
         if (core->threads != NULL) {
             hf__lane_thread_stop(&core->threads[i]);

@@ -336,6 +336,37 @@ static void freeing_a_client_ends_what_is_under_way(void **state) {
     hf_completions_free(queue);
 }
 
+struct resubmits {
+    struct client_bench *b;
+    _Atomic int accepted, ended, refused;
+};
+
+static void submit_again(void *arg, hf_response *response) {
+    struct resubmits *r = arg;
+    hf_response_free(response);
+    r->ended++;
+    int rc = hf_client_submit(r->b->client, &r->b->request, submit_again, r, NULL);
+    if (rc == 0) r->accepted++;
+    else if (rc == HF_E_STATE) r->refused++;
+}
+
+/* A callback that makes the call again kept hf_client_free going for ever, or gave the call to a loop that had ended. */
+static void callbacks_cannot_submit_to_a_client_that_is_being_freed(void **state) {
+    struct client_bench *b = *state;
+    struct resubmits r = {.b = b, .accepted = 20};
+    client_bench_serve(b, "[route /hang]\nhang = 100\n");
+    b->request.url = "/hang";
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(hf_client_submit(b->client, &b->request, submit_again, &r, NULL), 0);
+    }
+    client_bench_sleep_ms(20);
+    hf_client_free(b->client);
+    b->client = NULL;
+    assert_int_equal(r.accepted, 20);
+    assert_int_equal(r.ended, 20);
+    assert_int_equal(r.refused, 20);
+}
+
 static void wait_inside(void *arg, hf_response *response) {
     struct client_bench *b = arg;
     hf_response_free(response);
@@ -580,6 +611,7 @@ int main(void) {
         T(submitted_requests_call_back),
         T(a_queue_is_readable_while_it_holds_something),
         T(freeing_a_client_ends_what_is_under_way),
+        T(callbacks_cannot_submit_to_a_client_that_is_being_freed),
         T(waiting_on_a_loop_thread_is_refused),
         T(many_threads_share_a_client),
         T(a_hook_sees_every_attempt),
