@@ -181,12 +181,16 @@ void hf__exchange_destroy(struct hf__exchange *x) {
     free(x);
 }
 
+/* libcurl counts its silent resends for as long as a handle lives, not for each request, and the sixth fails with
+ * "Connection died, tried 5 times" (55, seen with 7.88.1). */
+static bool is_worn(const struct hf__exchange *x) { return x->transfer.resends > 0 || x->transfer.vetoed; }
+
 void hf__exchange_give(struct hf__lane *lane, struct hf__exchange *x) {
     free_added(x);
     hf__redirect_forget(x);
     x->job = NULL;
     lane->exchanges--;
-    if (lane->idle_count >= IDLE_MAX) {
+    if (lane->idle_count >= IDLE_MAX || is_worn(x)) {
         hf__exchange_destroy(x);
         return;
     }

@@ -42,6 +42,17 @@ static void a_get_brings_status_headers_and_body(void **state) {
     assert_int_equal(hf_client_in_flight(b->client), 0);
 }
 
+/* Every connection is dead when it is used again: the sixth time libcurl gave up at once, and the dependency was blamed. */
+static void dead_connections_are_got_past_however_many(void **state) {
+    struct client_bench *b = *state;
+    client_bench_serve(b, "[route /stale]\nstale = 100\n");
+    for (int i = 0; i < 16; i++) {
+        assert_int_equal(client_bench_ask(b, "/stale"), HF_OK);
+        assert_int_equal(client_bench_attempts(b), 1);
+    }
+    assert_true(client_bench_seen(b, "/stale") > 24); /* nearly all of them twice */
+}
+
 static void the_short_forms_do_what_they_say(void **state) {
     struct client_bench *b = *state;
     client_bench_serve(b, SERVER_OK);
@@ -596,6 +607,7 @@ static void bad_configurations_are_refused_with_a_sentence(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         T(a_get_brings_status_headers_and_body),
+        T(dead_connections_are_got_past_however_many),
         T(the_short_forms_do_what_they_say),
         T(head_and_other_methods),
         T(a_whole_url_needs_no_base),
