@@ -79,6 +79,7 @@ struct hf_x hf__branch_x(struct hf__call *c, struct hf__branch *b, uint32_t leve
 
 /* A second branch inside the policy at `level`, as if it had just admitted the call. */
 void hf__call_fork(struct hf__call *c, uint32_t level) {
+    uint32_t outside = (2u << level) - 1; /* what is switched inside of the fork each branch finds out for itself */
     c->fork_level = (uint8_t)level;
     c->branches = 2;
     c->branch[1] = (struct hf__branch){
@@ -90,7 +91,7 @@ void hf__call_fork(struct hf__call *c, uint32_t level) {
         .level = (uint8_t)(level + 1),
         .phase = HF__ADMIT,
         .origin = 1,
-        .passed_by = c->branch[0].passed_by, /* outside of the fork */
+        .passed_by = (uint16_t)(c->branch[0].passed_by & outside),
         .rejected = true,
     };
 }

@@ -192,6 +192,36 @@ static void a_parked_call_leaves_when_its_policy_is_switched(void **state) {
     hf_bulkhead_free(lined);
 }
 
+/* The second attempt took the first one's word that the bulkhead was not there, and never gave its slot back. */
+static void a_hedge_gives_back_what_was_switched_on_after_the_first_attempt(void **state) {
+    (void)state;
+    hf_hedge_config config;
+    hf_hedge_config_init(&config);
+    config.delay_ms = 10;
+    hf_hedge *hedge;
+    assert_int_equal(hf_hedge_new(&hedge, "hedge", &config, NULL, NULL), 0);
+    hf_policy *order[] = {hf_hedge_policy(hedge), hf_bulkhead_policy(bulkhead)};
+    hf_pipeline *hedged;
+    assert_int_equal(hf_pipeline_new(&hedged, "hedged", order, 2, NULL), 0);
+    hf_call_options options;
+    hf_call_options_init(&options);
+    options.flags = HF_CALL_OVERLAP;
+    set("bulkhead", HF_SWITCH_DISABLED);
+    stepper_begin(&s, hedged, &options, HF_SECOND);
+    assert_int_equal(stepper_step(&s), HF_STEP_START);
+    set("bulkhead", HF_SWITCH_NORMAL);
+    assert_int_equal(stepper_next(&s), HF_STEP_START);
+    assert_int_equal(hf_bulkhead_in_flight(bulkhead), 1);
+    assert_int_equal(hf_call_report(&s.call, s.step.attempt, hf_success(), s.now), 0);
+    assert_int_equal(stepper_step(&s), HF_STEP_CANCEL);
+    assert_int_equal(hf_call_report(&s.call, s.step.attempt, hf_neutral(0), s.now), 0);
+    assert_int_equal(stepper_step(&s), HF_STEP_DONE);
+    assert_int_equal(stepper_end(&s, &result), HF_OK);
+    assert_int_equal(hf_bulkhead_in_flight(bulkhead), 0);
+    hf_pipeline_free(hedged);
+    hf_hedge_free(hedge);
+}
+
 static void a_group_is_switched_at_once_and_a_name_beats_it(void **state) {
     (void)state;
     set("fallback", HF_SWITCH_DISABLED);
@@ -302,6 +332,7 @@ int main(void) {
         TEST(forced_open_turns_back),
         TEST(metrics_only_decides_and_lets_pass),
         TEST(a_parked_call_leaves_when_its_policy_is_switched),
+        TEST(a_hedge_gives_back_what_was_switched_on_after_the_first_attempt),
         TEST(a_group_is_switched_at_once_and_a_name_beats_it),
         TEST(the_registry_says_what_is_wrong),
         TEST(switching_under_load_loses_nothing),
