@@ -46,9 +46,10 @@ static hf_time frame_at(const struct hf__call *c, const struct hf__branch *b, ui
  * inside them. The instant of a hedge ends nothing. */
 static hf_time deadline_of(const struct hf__call *c, const struct hf__branch *b, uint32_t levels) {
     if (c->ended) return HF_NEVER;
+    const hf_pipeline *p = c->pipeline;
     hf_time at = c->deadline_at;
-    for (uint32_t i = 0; i < levels; i++) {
-        if (i != c->pipeline->hedge_level) at = hf__min(at, frame_at(c, b, i));
+    for (uint32_t i = 0; i < p->timed_count && p->timed[i] < levels; i++) {
+        if (p->timed[i] != p->hedge_level) at = hf__min(at, frame_at(c, b, p->timed[i]));
     }
     return at;
 }
@@ -157,6 +158,28 @@ void hf__branch_admitted(struct hf__call *c, struct hf__branch *b, int verdict, 
     b->phase = HF__RISE;
 }
 
+/* What hf_call_step looks at between two moves has not happened, so the next policy can be asked at once. Two branches
+ * move in turns. */
+static bool goes_on_inward(const struct hf__call *c, const struct hf__branch *b, const struct hf_x *x) {
+    return c->branches == 1 && b->level < c->pipeline->count && x->at > c->now && !hf__call_cancel_requested(c) &&
+           hf__policy_mode(c->pipeline->policies[b->level]) == HF_SWITCH_NORMAL;
+}
+
+/* Asks the policies further inward as long as they pass, which in a healthy call all do. `x` is as it was for the one
+ * before. */
+static void admit_others(struct hf__call *c, struct hf__branch *b, struct hf_x *x) {
+    int verdict = HF__PASS;
+    while (verdict == HF__PASS && goes_on_inward(c, b, x)) {
+        hf_policy *policy = c->pipeline->policies[b->level];
+        struct hf_frame *frame = hf__branch_frame(c, b, b->level);
+        if (x->at != HF_NEVER) x->deadline = deadline_of(c, b, b->level); /* of the one before */
+        x->at = HF_NEVER;
+        hf__frame_clear(frame);
+        if (policy->ops->admit != NULL) verdict = policy->ops->admit(policy, frame, x);
+        hf__branch_admitted(c, b, verdict, x);
+    }
+}
+
 /* Asks the next policy inward. */
 static int admit(struct hf__call *c, struct hf__branch *b, hf_step *step, bool *moved) {
     if (b->level == c->pipeline->count) return order_start(c, b, step);
@@ -172,6 +195,7 @@ static int admit(struct hf__call *c, struct hf__branch *b, hf_step *step, bool *
                                                : policy->ops->admit(policy, frame, &x);
     if (passed_by) b->passed_by |= (uint16_t)(1u << b->level);
     hf__branch_admitted(c, b, verdict, &x);
+    if (verdict == HF__PASS && mode == HF_SWITCH_NORMAL) admit_others(c, b, &x);
     *moved |= !(again && verdict == HF__PARK);
     return 0;
 }
@@ -231,8 +255,33 @@ static void arrive(struct hf__call *c, struct hf__branch *b) {
     b->phase = HF__WON;
 }
 
+/* A success at the first attempt, in time, of which nothing more is to be said: what settle_ok is for. */
+static bool is_plain(const struct hf__call *c, const struct hf__branch *b) {
+    return hf__outcome_is_plain(&b->outcome) && c->branches == 1 && c->serial == 1 && c->attempts == 1 &&
+           b->reason == HF_REASON_NONE && b->passed_by == 0 && !c->ended && b->cut_level == HF__NO_LEVEL &&
+           !b->rejected && c->keeper == NULL;
+}
+
+/* Settles all that have the short form, up to the first that has not. */
+static void rise_plainly(struct hf__call *c, struct hf__branch *b) {
+    struct hf_x x = hf__branch_x(c, b, b->level - 1u);
+    for (; b->level > 0; b->level--) {
+        hf_policy *policy = c->pipeline->policies[b->level - 1];
+        const struct hf__policy_ops *ops = policy->ops;
+        if (ops->settle != NULL && ops->settle_ok == NULL) break;
+        struct hf_frame *frame = hf__branch_frame(c, b, b->level - 1u);
+        frame->at = HF_NEVER;
+        if (ops->settle == NULL || ops->settle_ok == hf__nothing_on_success) continue;
+        int verdict = ops->settle_ok(policy, frame, &x);
+        assert(verdict == HF__PASS);
+        (void)verdict;
+    }
+    c->flags |= x.flags;
+}
+
 /* Settles the innermost open policy. */
 static int rise(struct hf__call *c, struct hf__branch *b, hf_step *step) {
+    if (b->level > 0 && is_plain(c, b)) rise_plainly(c, b);
     if (b->level == 0) {
         b->phase = HF__DONE;
         return 0;

@@ -73,10 +73,9 @@ void hf__call_take_cancel(struct hf__call *c) {
     interrupt_all(c, HF__NO_LEVEL, HF_REASON_CANCELLED);
 }
 
-/* Asks `due` of one level; true when that has ended something. */
+/* Asks `due` of one level, whose instant has come; true when that has ended something. */
 static bool ask_due(struct hf__call *c, struct hf__branch *b, uint32_t level, bool may_fork) {
     struct hf_frame *frame = hf__branch_frame(c, b, level);
-    if (frame->at > c->now) return false;
     struct hf_x x = hf__branch_x(c, b, level);
     x.may_fork = x.may_fork && may_fork;
     hf_policy *policy = c->pipeline->policies[level];
@@ -97,6 +96,7 @@ static bool ask_due(struct hf__call *c, struct hf__branch *b, uint32_t level, bo
 }
 
 void hf__call_take_due(struct hf__call *c, bool may_fork) {
+    const hf_pipeline *p = c->pipeline;
     if (c->ended || all_over(c)) return;
     if (c->deadline_at <= c->now) {
         interrupt_all(c, HF__NO_LEVEL, HF_REASON_DEADLINE);
@@ -105,8 +105,10 @@ void hf__call_take_due(struct hf__call *c, bool may_fork) {
     for (uint32_t i = 0; i < c->branches; i++) {
         struct hf__branch *b = &c->branch[i];
         if (hf__branch_is_over(b)) continue;
-        for (uint32_t level = 0; level < hf__branch_live_levels(b); level++) {
-            if (ask_due(c, b, level, may_fork)) break;
+        uint32_t levels = hf__branch_live_levels(b);
+        for (uint32_t k = 0; k < p->timed_count && p->timed[k] < levels; k++) {
+            uint32_t level = p->timed[k];
+            if (hf__branch_frame(c, b, level)->at <= c->now && ask_due(c, b, level, may_fork)) break;
         }
     }
 }

@@ -28,6 +28,8 @@ struct hf_pipeline {
     uint32_t needs;       /* HF_NEEDS_* */
     uint32_t hedge_level; /* of the policy that may FORK, HF__NO_HEDGE if there is none */
     hf_policy *policies[HF_MAX_POLICIES];
+    uint32_t timed_count; /* levels whose policy has a `due`, outermost first: the others set no instant */
+    uint8_t timed[HF_MAX_POLICIES];
     /* The trunk: the policies that have a word in a healthy call, outermost first on the way down and
      * innermost first on the way up. Worked out by hf__trunk_lay. */
     bool down_needs_now; /* some policy on the way down, or up, does not cope with HF__NO_TIME */

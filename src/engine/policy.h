@@ -178,6 +178,12 @@ static inline uint32_t hf__policy_mode(const hf_policy *policy) {
 /* Settles a frame that was kept. */
 void hf__settle_kept(hf_policy *policy, struct hf_frame *frame, hf_outcome outcome, int32_t reason, hf_time now);
 
+/* Of an outcome by itself: what settle_ok is asked for. That it was delivered already matters to failures only. */
+static inline bool hf__outcome_is_plain(const hf_outcome *outcome) {
+    return outcome->kind == HF_SUCCESS && (outcome->flags & ~HF_COMMITTED) == 0 && outcome->resends == 0 &&
+           outcome->retry_after_ns == 0;
+}
+
 /* As settle_ok: a plain success says nothing to this policy. Never called. */
 int hf__nothing_on_success(hf_policy *policy, struct hf_frame *frame, struct hf_x *x);
 

@@ -12,12 +12,14 @@ void hf__trunk_lay(hf_pipeline *p) {
     p->up_is_short = true;
     p->needs = 0;
     p->hedge_level = HF__NO_HEDGE;
+    p->timed_count = 0;
     for (uint32_t level = 0; level < p->count; level++) {
         hf_policy *policy = p->policies[level];
         if (policy->traits & HF__FORKS) {
             p->needs |= HF_NEEDS_OVERLAP;
             p->hedge_level = level;
         }
+        if (policy->ops->due != NULL) p->timed[p->timed_count++] = (uint8_t)level;
         if (policy->ops->admit == NULL) continue;
         add(p->down, &p->down_count, policy, level, policy->ops->admit);
         if (!(policy->traits & HF__ADMITS_TIMELESS)) p->down_needs_now = true;

@@ -55,8 +55,7 @@ int hf__trunk_down(struct hf__trunk *trunk);
 
 /* Is this an outcome for the way up? */
 static inline bool hf__trunk_plain(const struct hf__trunk *trunk, const hf_outcome *outcome) {
-    return trunk->pipeline->up_is_short && outcome->kind == HF_SUCCESS && outcome->flags == 0 &&
-           outcome->resends == 0 && outcome->retry_after_ns == 0;
+    return trunk->pipeline->up_is_short && hf__outcome_is_plain(outcome);
 }
 
 /* Before the way up; `now` is HF__NO_TIME when the clock was not read, which needs a pipeline without
