@@ -137,6 +137,8 @@ static void take_response(struct hf__job *job, struct hf__exchange *x) {
 
 static void take_text(struct hf__job *job, const struct hf__exchange *x) {
     const struct hf__transfer *t = &x->transfer;
+    job->response->text[0] = '\0';
+    if (t->code == CURLE_OK) return;
     const char *why = t->withheld                           ? "The response was not delivered: another attempt was due"
                       : t->code == CURLE_FILESIZE_EXCEEDED  ? "The response body is longer than max_body_bytes"
                       : t->code == CURLE_OPERATION_TIMEDOUT ? "Its time was up"
@@ -144,7 +146,7 @@ static void take_text(struct hf__job *job, const struct hf__exchange *x) {
                       : t->code == CURLE_PARTIAL_FILE && t->in_headers ? "The headers of the response broke off"
                       : x->error_text[0] != '\0'                       ? x->error_text
                                                                        : curl_easy_strerror(t->code);
-    snprintf(job->response->text, sizeof job->response->text, "%s", t->code == CURLE_OK ? "" : why);
+    snprintf(job->response->text, sizeof job->response->text, "%s", why);
 }
 
 static uint32_t slot_of(const struct hf__job *job, const struct hf__exchange *x) {

@@ -15,6 +15,7 @@
 #include "os/waiter.h"
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,7 +33,6 @@ struct hf_curl {
 struct visit {
     hf_curl *door;
     hf_curl_options options;
-    hf_call call;
     struct hf__transfer transfer;
     CURLM *multi;                 /* NULL: libcurl was not needed yet */
     _Atomic(CURLM *) woken_multi; /* the same, for those who wake */
@@ -42,6 +42,7 @@ struct visit {
     struct curl_slist *bare_headers; /* ... and are what remains on the handle */
     char key_header[HF__KEY_HEADER_SIZE];
     uint32_t running; /* serial of the attempt in flight, 0: none */
+    hf_call call;     /* last: hf_call_begin fills it, nothing clears its 1 KiB */
 };
 
 static hf_time now_of(const struct visit *visit) { return hf_clock_now(visit->options.clock); }
@@ -205,7 +206,7 @@ static void drive(struct visit *visit) {
 
 /* False for arguments that are not as curl.h describes them. */
 static bool enter(struct visit *visit, hf_curl *door, CURL *easy, const hf_curl_options *options) {
-    memset(visit, 0, sizeof *visit);
+    memset(visit, 0, offsetof(struct visit, call));
     if (!hf__curl_options_resolve(&visit->options, options) || door == NULL || easy == NULL) return false;
     visit->door = door;
     visit->transfer.easy = easy;

@@ -74,9 +74,15 @@ static int http2_error_of(const char *text) {
 }
 
 static hf_outcome judge(const struct hf__transfer *t, CURLcode code) {
+    long status = hf__transfer_status(t);
+    hf_curl_rule rule = hf__status_rule(t->rules, status);
+    /* Nearly all responses: what is not repeated and hints at nothing is as its status says, whatever the request was. */
+    if (code == CURLE_OK && rule.repeat == HF_CURL_REPEAT_NEVER && !(rule.flags & HF_CURL_HINT)) {
+        return (hf_outcome){.kind = rule.kind, .code = (int32_t)status, .resends = t->resends};
+    }
     struct hf__ending ending = {
         .code = code,
-        .status = hf__transfer_status(t),
+        .status = status,
         .reached = t->reached || !HF__CURED(5),
         .keyed = t->keyed,
         .method = t->method,
@@ -92,7 +98,7 @@ static hf_outcome judge(const struct hf__transfer *t, CURLcode code) {
     ending.over_http2 = t->resends_allowed == 0;
     ending.via_proxy = t->via_proxy;
     if (t->error_text != NULL && code == CURLE_HTTP2_STREAM) ending.http2_error = http2_error_of(t->error_text);
-    if (hf__status_rule(t->rules, ending.status).flags & HF_CURL_HINT) ending.has_hint = read_hint(t, &ending.hint_ns);
+    if (rule.flags & HF_CURL_HINT) ending.has_hint = read_hint(t, &ending.hint_ns);
     hf_outcome outcome = hf__classify(t->rules, &ending);
     outcome.resends = t->resends;
     return outcome;
