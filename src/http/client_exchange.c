@@ -126,6 +126,8 @@ static bool set_up_for_good(struct hf__exchange *x, struct hf__lane *lane) {
     (void)curl_easy_setopt(easy, CURLOPT_READDATA, x);
     (void)curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
     (void)curl_easy_setopt(easy, CURLOPT_SEEKDATA, x);
+    (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, hf__transfer_on_socket);
+    (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, &x->transfer);
     hf__transfer_attach(&x->transfer);
     if (lane->on_close != NULL) {
         (void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, lane->on_close);

@@ -6,9 +6,11 @@
 #include "http/retry_after.h"
 #include "os/wall.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define ANNOUNCED_MAX (1 << 20) /* no more memory is taken on a server's word alone */
 
@@ -93,7 +95,7 @@ static hf_outcome judge(const struct hf__transfer *t, CURLcode code) {
     (void)curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_COUNT, &redirects);
     ending.redirected = redirects > 0 || t->redirected;
     if (code == CURLE_COULDNT_CONNECT || !HF__CURED(9)) (void)curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &os_errno);
-    ending.os_errno = (int)os_errno;
+    ending.os_errno = os_errno != 0 ? (int)os_errno : t->socket_errno;
     ending.vetoed = t->vetoed;
     ending.over_http2 = t->resends_allowed == 0;
     ending.via_proxy = t->via_proxy;
@@ -189,6 +191,14 @@ size_t hf__transfer_on_body(char *data, size_t size, size_t count, void *arg) {
     return more;
 }
 
+curl_socket_t hf__transfer_on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address) {
+    struct hf__transfer *t = arg;
+    (void)purpose;
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    t->socket_errno = fd >= 0 ? 0 : errno;
+    return fd >= 0 ? fd : CURL_SOCKET_BAD;
+}
+
 void hf__transfer_attach(struct hf__transfer *t) {
     (void)curl_easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, on_header);
     (void)curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t);
@@ -208,6 +218,7 @@ bool hf__transfer_begin(struct hf__transfer *t, uint32_t serial, uint32_t attemp
     t->serial = serial;
     t->attempt = attempt;
     t->resends = 0;
+    t->socket_errno = 0;
     t->method = HF__METHOD_OTHER;
     t->reached = t->answered = t->in_headers = t->vetoed = t->withheld = t->delivered = t->is_decided = false;
     if (HF__CURED(18)) t->body.length = 0;

@@ -33,6 +33,7 @@ struct hf__transfer {
     bool reached;           /* libcurl was about to send */
     bool answered;          /* a status line came after the last send */
     bool in_headers;        /* a status line was seen, its blank line not yet */
+    int socket_errno;       /* why no socket was given, 0: one was; libcurl does not tell */
     bool vetoed;            /* we refused a resend */
     bool withheld;          /* we cut the response off; `decided` is its outcome */
     bool delivered;         /* a whole response went to the caller */
@@ -44,6 +45,10 @@ struct hf__transfer {
 /* Puts our callbacks for headers and sends onto the handle, takes them off again. */
 void hf__transfer_attach(struct hf__transfer *transfer);
 void hf__transfer_detach(struct hf__transfer *transfer);
+
+/* A CURLOPT_OPENSOCKETFUNCTION. libcurl fails with CURLE_COULDNT_CONNECT when there is no descriptor left, and keeps the
+ * reason to itself: this remembers it. */
+curl_socket_t hf__transfer_on_socket(void *transfer, curlsocktype purpose, struct curl_sockaddr *address);
 
 /* A write callback that collects the body, up to buffer_max_bytes. A redirect's is not passed to us, so what comes is
  * the final response's. */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define SERVER_OK "[route /ok]\nstatus = 200\nbody_bytes = 10\n"
@@ -42,7 +43,7 @@ static void a_get_brings_status_headers_and_body(void **state) {
     assert_int_equal(hf_client_in_flight(b->client), 0);
 }
 
-/* Every connection is dead when it is used again: the sixth time libcurl gave up at once, and the dependency was blamed. */
+/* Every connection is dead when it is used again: the sixth time libcurl gave up at once, and it counted. */
 static void dead_connections_are_got_past_however_many(void **state) {
     struct client_bench *b = *state;
     client_bench_serve(b, "[route /stale]\nstale = 100\n");
@@ -51,6 +52,27 @@ static void dead_connections_are_got_past_however_many(void **state) {
         assert_int_equal(client_bench_attempts(b), 1);
     }
     assert_true(client_bench_seen(b, "/stale") > 24); /* nearly all of them twice */
+}
+
+/* It was counted against the dependency: libcurl does not tell why it got no socket. */
+static void having_no_descriptor_left_says_nothing_about_the_dependency(void **state) {
+    struct client_bench *b = *state;
+    client_bench_serve(b, SERVER_OK);
+    struct rlimit all, few;
+    int next = dup(0);
+    assert_true(next >= 0);
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+    few = (struct rlimit){.rlim_cur = (rlim_t)next, .rlim_max = all.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    int rc = client_bench_ask(b, "/ok");
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+    assert_int_equal(rc, HF_E_FAILED);
+    assert_int_equal(client_bench_code(b), 7);
+    hf_outcome outcome;
+    assert_true(hf_result_outcome(hf_response_result(b->response), &outcome));
+    assert_int_equal(outcome.kind, HF_NEUTRAL);
+    assert_int_equal(client_bench_ask(b, "/ok"), HF_OK);
 }
 
 static void the_short_forms_do_what_they_say(void **state) {
@@ -361,7 +383,7 @@ static void submit_again(void *arg, hf_response *response) {
     else if (rc == HF_E_STATE) r->refused++;
 }
 
-/* A callback that makes the call again kept hf_client_free going for ever, or gave the call to a loop that had ended. */
+/* A callback that makes its call again kept hf_client_free going for ever, or gave it to a loop that had ended. */
 static void callbacks_cannot_submit_to_a_client_that_is_being_freed(void **state) {
     struct client_bench *b = *state;
     struct resubmits r = {.b = b, .accepted = 20};
@@ -608,6 +630,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         T(a_get_brings_status_headers_and_body),
         T(dead_connections_are_got_past_however_many),
+        T(having_no_descriptor_left_says_nothing_about_the_dependency),
         T(the_short_forms_do_what_they_say),
         T(head_and_other_methods),
         T(a_whole_url_needs_no_base),
