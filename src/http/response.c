@@ -17,6 +17,7 @@ void hf__response_clear(hf_response *response) {
     free(response->head.data);
     free(response->body);
     response->head = (struct hf__head){0};
+    atomic_store_explicit(&response->walked, 0, memory_order_relaxed);
     response->body = NULL;
     response->body_bytes = 0;
     response->status = 0;
@@ -57,17 +58,22 @@ bool hf__head_add(struct hf__head *head, const char *line, size_t length) {
 
 long hf_response_status(const hf_response *response) { return response->status; }
 
+/* Walks on from the header that was asked for last, so that going through all of them takes time in proportion: a server
+ * decides how many there are. The hint is one word, so that readers in other threads do no harm. */
 bool hf_response_header_at(const hf_response *response, size_t index, hf_header *out_header) {
     if (index >= response->head.count) return false;
-    const char *name = response->head.data;
-    for (;; index--) {
-        const char *value = name + strlen(name) + 1;
-        if (index == 0) {
-            *out_header = (hf_header){name, value};
-            return true;
-        }
-        name = value + strlen(value) + 1;
+    _Atomic uint64_t *walked = (_Atomic uint64_t *)(uintptr_t)&response->walked;
+    uint64_t hint = atomic_load_explicit(walked, memory_order_relaxed);
+    if (hint >> 32 > index) hint = 0;
+    const char *name = response->head.data + (uint32_t)hint;
+    for (size_t at = hint >> 32; at < index; at++) {
+        name += strlen(name) + 1; /* the value */
+        name += strlen(name) + 1;
     }
+    *out_header = (hf_header){name, name + strlen(name) + 1};
+    uint64_t offset = (uint64_t)(name - response->head.data);
+    atomic_store_explicit(walked, (uint64_t)index << 32 | offset, memory_order_relaxed);
+    return true;
 }
 
 const char *hf_response_header(const hf_response *response, const char *name) {

@@ -5,6 +5,7 @@
 #include <holdfast/response.h>
 
 #include <curl/curl.h>
+#include <stdatomic.h>
 
 /* Headers are kept as they are handed out: name, 0, value, 0, one after the other. */
 struct hf__head {
@@ -19,6 +20,7 @@ struct hf_response {
     hf_result result;
     long status;
     struct hf__head head;
+    _Atomic uint64_t walked; /* hf_response_header_at: index and offset of the header asked for last */
     char *body; /* NULL: none */
     size_t body_bytes;
     char text[CURL_ERROR_SIZE];
