@@ -9,13 +9,13 @@
  * are. In short:
  *
  *   phase    leaves to                  when
- *   ADMIT    ADMIT one level deeper     the policy passes
+ *   ADMIT    ADMIT deeper               the policy passes, and perhaps those inside it
  *            RUNNING (START)            all have passed
  *            RISE                       the policy turns the call back, or it is interrupted
  *            PARKED                     the policy parks it
  *   PARKED   as ADMIT                   any step: the policy is asked again
  *   RUNNING  RISE                       it is reported; an interruption only orders CANCEL
- *   RISE     RISE one level further out the policy passes the outcome on
+ *   RISE     RISE further out           the policy passes the outcome on; a plain success passes several
  *            HELD                       the policy wants another run
  *            RUNNING (RUN)              the policy names a fallback
  *            AWAITS                     the hedge waits for the other branch

@@ -26,8 +26,8 @@
  *   due     the instant set by admit has come: TURN ends everything inside (a timeout), PASS does not, FORK
  *           begins a second branch inside, only when `x->may_fork`. `x->at` may be set anew.
  *   keeps   would settle return RERUN or RUN for this outcome? Must not change anything.
- *   settle_ok  the short form of settle for a plain success on the trunk (engine/trunk.h): one with no flag,
- *           no hint and no resend that came in time. PASS only. hf__nothing_on_success when settle has
+ *   settle_ok  the short form of settle for a plain success (hf__outcome_is_plain) of the only attempt, in time, on
+ *           the trunk (engine/trunk.h) and in calls that are stepped. PASS only. hf__nothing_on_success when settle has
  *           nothing to do then; NULL when there is no short form.
  *
  * On the trunk the clock may not have been read: `x->now` is HF__NO_TIME. A policy is asked like that only
