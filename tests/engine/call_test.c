@@ -14,14 +14,16 @@ struct puppet {
     hf_policy base;
     int admit; /* verdicts */
     int settle;
-    int64_t due_in;   /* sets a timeout this far ahead, 0: none */
+    int64_t due_in;   /* sets a timeout this far ahead, 0: none; below 0: it has passed already */
     int64_t rerun_in; /* RERUN: how far ahead */
     uint32_t reruns;  /* RERUN this often, then PASS */
     int parks;        /* PARK this often, then `admit` */
     hf_time park_until;
     const hf_fallback *run;
+    hf_call *cancels; /* admit cancels this call, and passes */
     bool chaos;                                  /* random verdicts */
     int asked, passed, settled, left, due, kept; /* counts */
+    int settled_ok;                              /* of `settled`, by the short form */
     hf_outcome seen;                             /* by the last settle */
     int32_t seen_reason;
     bool seen_rejected, seen_may_rerun, seen_may_run;
@@ -59,7 +61,8 @@ static int puppet_admit(hf_policy *policy, struct hf_frame *frame, struct hf_x *
         x->at = x->now + 5 * MS;
         return HF__TURN;
     }
-    if (p->due_in > 0) x->at = x->now + p->due_in;
+    if (p->due_in != 0) x->at = x->now + p->due_in;
+    if (p->cancels != NULL) hf_call_cancel(p->cancels);
     p->passed++;
     return HF__PASS;
 }
@@ -154,6 +157,17 @@ static const struct hf__policy_ops puppet_ops = {.kind = "puppet",
                                                  .settle = puppet_settle,
                                                  .due = puppet_due,
                                                  .keeps = puppet_keeps};
+
+static int puppet_settle_ok(hf_policy *policy, struct hf_frame *frame, struct hf_x *x) {
+    puppet(policy)->settled_ok++;
+    return puppet_settle(policy, frame, x);
+}
+
+static const struct hf__policy_ops brief_puppet_ops = {.kind = "puppet",
+                                                       .admit = puppet_admit,
+                                                       .settle = puppet_settle,
+                                                       .settle_ok = puppet_settle_ok,
+                                                       .due = puppet_due};
 
 /* A stage with up to four puppets, outermost first, fresh for each test. */
 static struct puppet p[HF_MAX_POLICIES];
@@ -488,6 +502,73 @@ static void a_cancel_before_the_first_step_starts_nothing(void **state) {
     assert_int_equal(p[0].asked, 0);
 }
 
+static void a_cancel_on_the_way_in_asks_no_further_policy(void **state) {
+    (void)state;
+    stage(3);
+    p[1].cancels = &s.call;
+    assert_int_equal(begin_and_start(NULL), HF_STEP_DONE);
+    assert_int_equal(stepper_end(&s, &result), HF_E_CANCELLED);
+    assert_int_equal(p[2].asked, 0);
+    all_settled_once();
+}
+
+static void an_instant_that_has_passed_ends_the_way_in(void **state) {
+    (void)state;
+    stage(3);
+    p[1].due_in = -1;
+    assert_int_equal(begin_and_start(NULL), HF_STEP_DONE);
+    assert_int_equal(stepper_end(&s, &result), HF_E_TIMEOUT);
+    assert_string_equal(hf_result_policy(&result), "b");
+    assert_int_equal(p[1].due, 1);
+    assert_int_equal(p[2].asked, 0);
+    all_settled_once();
+}
+
+/* Two of three have the short form, and the one between them has not. */
+static void play_with_short_forms(hf_outcome outcome, int expected_inside, int expected_outside) {
+    stage(3);
+    p[0].base.ops = p[2].base.ops = &brief_puppet_ops;
+    hf__trunk_lay(&pipeline);
+    begin_and_start(NULL);
+    assert_int_equal(finish(outcome, MS, true), HF_STEP_DONE);
+    (void)stepper_end(&s, &result);
+    all_settled_once();
+    assert_int_equal(p[2].settled_ok, expected_inside);
+    assert_int_equal(p[0].settled_ok, expected_outside);
+    assert_memory_equal(&p[0].seen, &outcome, sizeof outcome);
+}
+
+static void only_a_plain_success_is_settled_by_the_short_form(void **state) {
+    (void)state;
+    hf_outcome outcome = hf_success();
+    play_with_short_forms(outcome, 1, 1);
+    outcome.flags = HF_COMMITTED;
+    play_with_short_forms(outcome, 1, 1);
+    outcome.flags = HF_SLOW;
+    play_with_short_forms(outcome, 0, 0);
+    outcome.flags = HF_RETRYABLE;
+    play_with_short_forms(outcome, 0, 0);
+    outcome = hf_success();
+    outcome.resends = 1;
+    play_with_short_forms(outcome, 0, 0);
+    play_with_short_forms(hf_failure(3), 0, 0);
+}
+
+static void a_success_after_a_rerun_is_settled_by_the_long_form(void **state) {
+    (void)state;
+    stage(2);
+    p[0].settle = HF__RERUN;
+    p[0].reruns = 1;
+    p[1].base.ops = &brief_puppet_ops;
+    hf__trunk_lay(&pipeline);
+    begin_and_start(NULL);
+    assert_int_equal(finish(hf_failure(3), 0, true), HF_STEP_START);
+    assert_int_equal(finish(hf_success(), 0, true), HF_STEP_DONE);
+    assert_int_equal(stepper_end(&s, &result), 0);
+    assert_int_equal(p[1].settled_ok, 0);
+    all_settled_once();
+}
+
 static void a_cancel_ends_the_wait_before_a_rerun(void **state) {
     (void)state;
     stage(1);
@@ -780,6 +861,10 @@ int main(void) {
         cmocka_unit_test(a_success_reported_after_a_cancel_is_delivered),
         cmocka_unit_test(policies_see_who_calls),
         cmocka_unit_test(a_cancel_before_the_first_step_starts_nothing),
+        cmocka_unit_test(a_cancel_on_the_way_in_asks_no_further_policy),
+        cmocka_unit_test(an_instant_that_has_passed_ends_the_way_in),
+        cmocka_unit_test(only_a_plain_success_is_settled_by_the_short_form),
+        cmocka_unit_test(a_success_after_a_rerun_is_settled_by_the_long_form),
         cmocka_unit_test(a_cancel_ends_the_wait_before_a_rerun),
         cmocka_unit_test(a_parked_call_is_asked_again_and_leaves_once),
         cmocka_unit_test(a_fallback_takes_the_place_of_a_failure),
