@@ -93,7 +93,8 @@ _Static_assert(HF__FRAMES >= HF_MAX_POLICIES, "a frame for every policy");
 
 /* ---- branches (branch.c) ---- */
 
-/* Moves one branch by one transition, or by several levels at once when it is alone: an HF_STEP_* to order, or 0. Sets `*moved` unless nothing changed. */
+/* Moves one branch by one transition, or by several levels at once when it is alone: an HF_STEP_* to order, or 0. Sets
+ * `*moved` unless nothing changed. */
 int hf__branch_move(struct hf__call *c, struct hf__branch *b, hf_step *step, bool *moved);
 
 /* When something happens by itself next; HF_NEVER: only a report goes on. */
