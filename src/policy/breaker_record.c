@@ -154,7 +154,7 @@ static bool roll(hf_breaker *b, uint32_t generation, hf_time now, uint64_t *out_
     uint64_t head = atomic_load_explicit(word, memory_order_acquire), next; /* (M6) */
     do {
         if (hf__time_tag(head) != generation) return false;
-        *out_head = next = head;
+        *out_head = head;
         if (hf__time_within(head, now, b->width_ns)) return true;
         *out_head = next = hf__time_roll(head, hf__time_epoch(now, b->width_ns), b->shape.capacity);
         if (next == head) return true;
