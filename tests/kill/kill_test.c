@@ -255,12 +255,20 @@ static bool run(uint64_t seed, uint64_t kills) {
     return clean;
 }
 
+/* Who is killed where is chance, whatever the seed: on a busy machine 400 kills may all miss the few calls that probe. */
+static bool is_found(uint64_t seed) {
+    for (uint64_t more = 0; more < 8; more++) {
+        if (!run(seed + more, 400)) return true;
+    }
+    return false;
+}
+
 /* A test that cannot fail proves nothing: each broken rule must be found. */
 static int prove(uint64_t seed) {
     int wrong = !run(seed, 40);
     for (int rule = OWNERS_NEVER_DIE; rule <= PROBES_NEVER_EXPIRE; rule++) {
         broken = (enum broken)rule;
-        if (!run(seed, 400)) continue;
+        if (is_found(seed)) continue;
         printf("FAIL: %s was not found\n", broken_names[rule]);
         wrong++;
     }
