@@ -255,11 +255,12 @@ static void arrive(struct hf__call *c, struct hf__branch *b) {
     b->phase = HF__WON;
 }
 
-/* A success at the first attempt, in time, of which nothing more is to be said: what settle_ok is for. */
+/* A success at the first attempt, in time, of which nothing more is to be said: what settle_ok is for. Not so when the
+ * first pass was turned back and a retry has paid for this one. */
 static bool is_plain(const struct hf__call *c, const struct hf__branch *b) {
     return hf__outcome_is_plain(&b->outcome) && c->branches == 1 && c->serial == 1 && c->attempts == 1 &&
            b->reason == HF_REASON_NONE && b->passed_by == 0 && !c->ended && b->cut_level == HF__NO_LEVEL &&
-           !b->rejected && c->keeper == NULL;
+           !b->rejected && !b->repeats && c->keeper == NULL;
 }
 
 /* Settles all that have the short form, up to the first that has not. */
@@ -322,6 +323,7 @@ static void resume(struct hf__call *c, struct hf__branch *b, bool *moved) {
     if (c->now < b->resume_at) return;
     b->cut_level = HF__NO_LEVEL;
     b->rejected = true; /* until an attempt starts */
+    b->repeats = true;
     b->retry_at = HF_NEVER;
     if (c->branches == 1) b->origin = 0; /* what a fork began is over */
     c->flags &= ~HF_RESULT_LATE;

@@ -55,6 +55,7 @@ struct hf__branch {
     bool stop_ordered; /* what runs shall be told to stop ... */
     bool stop_told;    /* ... and was */
     bool lost;         /* the other branch has won */
+    bool repeats;      /* some policy has run again what is inside it */
 };
 
 /* What became of the last attempts: of attempt n at n % HF_RESULT_ATTEMPTS_MAX. */

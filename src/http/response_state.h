@@ -21,7 +21,7 @@ struct hf_response {
     long status;
     struct hf__head head;
     _Atomic uint64_t walked; /* hf_response_header_at: index and offset of the header asked for last */
-    char *body; /* NULL: none */
+    char *body;              /* NULL: none */
     size_t body_bytes;
     char text[CURL_ERROR_SIZE];
 };

@@ -190,6 +190,7 @@ static const struct hf__policy_ops hedge_ops = {
     .kind = "hedge",
     .admit = hedge_admit,
     .settle = hedge_settle,
+    .settle_ok = hedge_settle, /* there is no sibling then */
     .due = hedge_due,
     .keeps = hedge_keeps,
     .tell = hedge_tell,

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The fast path of hf_run against the general path: two worlds with the same policies, clocks and scripts, one
- * called through hf_run, the other through a loop around hf_call. Nothing may differ: not a result, not a
- * wait, not what an attempt was told, not the state of a policy. */
+/* The fast path against the general path: three worlds with the same policies, clocks and scripts, one called through
+ * hf_run, one through a loop around hf_call, which has a fast path too, and one through the same loop without. Nothing
+ * may differ: not a result, not a wait, not what an attempt was told, not the state of a policy. */
 #include "support/cmocka_all.h"
 
 #include "base/rng.h"
+#include "engine/call_state.h"
 
 #include <holdfast/holdfast.h>
 #include <holdfast/testing.h>
@@ -21,6 +22,7 @@ struct world {
     hf_test_clock *clock;
     hf_breaker *breaker, *slow_breaker;
     hf_bulkhead *bulkhead;
+    hf_budget *budget;
     hf_retry *retry;
     hf_timeout *total, *attempt;
     hf_fallback *fallback;
@@ -93,7 +95,11 @@ static void build(struct world *w, uint64_t plan) {
     hf_retry_config retry;
     hf_retry_config_init(&retry);
     retry.retry_rejected = below(&plan, 2);
-    assert_int_equal(hf_retry_new(&w->retry, "retry", &retry, NULL, NULL), 0);
+    hf_budget_config budget;
+    hf_budget_config_init(&budget);
+    if (below(&plan, 2) == 0) budget.kind = HF_BUDGET_BY_CONCURRENCY;
+    assert_int_equal(hf_budget_new(&w->budget, "budget", &budget, NULL), 0);
+    assert_int_equal(hf_retry_new(&w->retry, "retry", &retry, w->budget, NULL), 0);
     hf_timeout_config timeout;
     hf_timeout_config_init(&timeout);
     timeout.timeout_ms = 1 + below(&plan, 500);
@@ -125,6 +131,7 @@ static void tear_down(struct world *w) {
     hf_breaker_free(w->slow_breaker);
     hf_bulkhead_free(w->bulkhead);
     hf_retry_free(w->retry);
+    hf_budget_free(w->budget);
     hf_timeout_free(w->total);
     hf_timeout_free(w->attempt);
     hf_fallback_free(w->fallback);
@@ -133,8 +140,17 @@ static void tear_down(struct world *w) {
 
 /* ---- one call, twice ---- */
 
-/* hf_run as it would be without the fast path. */
-static int run_general(struct world *w, const hf_run_options *o, hf_result *out_result) {
+/* A driver that keeps nothing; with it a call takes the general path all the way. */
+static bool keep_nothing(const struct hf__keeper *keeper, hf_policy *policy, const struct hf_frame *frame,
+                         uint32_t level, bool inside_hedge, uint32_t branch) {
+    (void)keeper, (void)policy, (void)frame, (void)level, (void)inside_hedge, (void)branch;
+    return false;
+}
+static const struct hf__keeper general_path = {keep_nothing};
+
+/* hf_run as a loop around the engine. */
+static int run_stepped(struct world *w, const hf_run_options *o, const struct hf__keeper *keeper,
+                       hf_result *out_result) {
     const hf_clock *clock = hf_test_clock_clock(w->clock);
     hf_call call;
     memset(&call, 0xa5, sizeof call);
@@ -146,6 +162,8 @@ static int run_general(struct world *w, const hf_run_options *o, hf_result *out_
         options.deadline_at = hf_clock_now(clock) + o->timeout_ns;
     }
     assert_int_equal(hf_call_begin(&call, w->pipeline, &options, hf_clock_now(clock)), 0);
+    struct hf__call *inside = (void *)&call;
+    inside->keeper = keeper;
     for (;;) {
         if (hf_cancel_raised(o->cancel)) hf_call_cancel(&call);
         hf_step step;
@@ -185,6 +203,11 @@ static void same_worlds(const struct world *a, const struct world *b) {
     assert_int_equal(hf_budget_available(hf_retry_budget(a->retry), now),
                      hf_budget_available(hf_retry_budget(b->retry), now));
     assert_int_equal(hf_budget_denied(hf_retry_budget(a->retry)), hf_budget_denied(hf_retry_budget(b->retry)));
+    hf_budget_info one = {.struct_size = sizeof one}, two = {.struct_size = sizeof two};
+    assert_int_equal(hf_budget_snapshot(a->budget, &one, now), 0);
+    assert_int_equal(hf_budget_snapshot(b->budget, &two, now), 0);
+    assert_memory_equal(&one, &two, sizeof one);
+    assert_int_equal(one.calls + one.retries, 0);
     assert_int_equal(a->attempts, b->attempts);
     for (uint32_t i = 0; i < a->attempts; i++) {
         assert_int_equal(a->seen[i].number, b->seen[i].number);
@@ -202,38 +225,46 @@ static void begin_call(struct world *w, hf_run_options *options, bool raised) {
     options->clock = hf_test_clock_clock(w->clock);
 }
 
-static void one_call(struct world *fast, struct world *general) {
+static void one_call(struct world *fast, struct world *stepped, struct world *general) {
     hf_run_options options;
     hf_run_options_init(&options);
     options.seed = hf__rng_next(&rng);
-    fast->script = general->script = hf__rng_next(&rng);
+    fast->script = stepped->script = general->script = hf__rng_next(&rng);
     hf_time now = hf_clock_now(hf_test_clock_clock(fast->clock));
     if (below(&rng, 4) == 0) options.deadline_at = now - 2 * MS + below(&rng, 100) * MS;
     if (below(&rng, 4) == 0) options.timeout_ns = below(&rng, 100) * MS;
     bool raised = below(&rng, 40) == 0, wants_result = below(&rng, 2) == 0;
-    hf_result one, two;
+    hf_result one, two, three;
     begin_call(fast, &options, raised);
     int status = hf_run(fast->pipeline, operation, fast, &options, wants_result ? &one : NULL);
+    begin_call(stepped, &options, raised);
+    assert_int_equal(status, run_stepped(stepped, &options, NULL, &two));
     begin_call(general, &options, raised);
-    assert_int_equal(status, run_general(general, &options, &two));
-    if (wants_result) assert_memory_equal(&one, &two, sizeof one);
+    assert_int_equal(status, run_stepped(general, &options, &general_path, &three));
+    if (wants_result) assert_memory_equal(&one, &three, sizeof one);
+    assert_memory_equal(&two, &three, sizeof two);
     same_worlds(fast, general);
+    same_worlds(stepped, general);
     hf_cancel_free(fast->cancel);
+    hf_cancel_free(stepped->cancel);
     hf_cancel_free(general->cancel);
     int64_t pause = below(&rng, 3) == 0 ? below(&rng, 100) * MS : 0;
     hf_test_clock_advance(fast->clock, pause);
+    hf_test_clock_advance(stepped->clock, pause);
     hf_test_clock_advance(general->clock, pause);
 }
 
 static void fast_and_general_path_are_equal(void **state) {
     (void)state;
-    struct world fast, general;
+    struct world fast, stepped, general;
     for (int calls = 0; calls < CALLS; calls += CALLS_PER_WORLD) {
         uint64_t plan = hf__rng_next(&rng);
         build(&fast, plan);
+        build(&stepped, plan);
         build(&general, plan);
-        for (int i = 0; i < CALLS_PER_WORLD; i++) one_call(&fast, &general);
+        for (int i = 0; i < CALLS_PER_WORLD; i++) one_call(&fast, &stepped, &general);
         tear_down(&fast);
+        tear_down(&stepped);
         tear_down(&general);
     }
     printf("%d calls, 0 differ\n", CALLS);
