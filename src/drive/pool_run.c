@@ -9,6 +9,7 @@
 #include "os/fork_generation.h"
 #include "os/monotonic.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* The driver of one call on a pool, on the caller's thread: it steps the engine, hands attempts to threads and
@@ -140,7 +141,9 @@ static void collect(struct pool_call *p) {
 /* The engine wants the attempt to stop. In the queue it never starts; running it is told, and abandoned; what has
  * ended is collected as ever. */
 static void stop(struct pool_call *p, uint32_t serial) {
-    struct hf__task **place = place_of(p, serial), *task = *place;
+    struct hf__task **place = place_of(p, serial);
+    assert(place != NULL); /* the engine stops only what was started */
+    struct hf__task *task = *place;
     hf_time now = now_of(p);
     hf__pool_lock(p->pool);
     bool running = task->state == HF__TASK_RUNNING;
