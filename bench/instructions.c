@@ -63,9 +63,11 @@ static double kept_figure(const char *file_name, const char *name) {
 
 static int compare(glob_t *dumps, const char *kept_file, bool keep) {
     int grown = 0;
-    FILE *out = keep ? fopen(kept_file, "w") : NULL;
+    char new_file[512];
+    snprintf(new_file, sizeof new_file, "%s.new", kept_file); /* the old one is read meanwhile */
+    FILE *out = keep ? fopen(new_file, "w") : NULL;
     if (keep && out == NULL) {
-        perror(kept_file);
+        perror(new_file);
         exit(2);
     }
     if (out != NULL) fprintf(out, "# Instructions per iteration: series, figure. Written by `make bench-keep`.\n");
@@ -84,7 +86,10 @@ static int compare(glob_t *dumps, const char *kept_file, bool keep) {
                              : "");
         }
     }
-    if (out != NULL) fclose(out);
+    if (out != NULL && (fclose(out) != 0 || rename(new_file, kept_file) != 0)) {
+        perror(kept_file);
+        exit(2);
+    }
     return grown;
 }
 

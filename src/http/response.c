@@ -8,7 +8,8 @@
 #include <strings.h>
 
 hf_response *hf__response_new(void) {
-    hf_response *response = malloc(sizeof *response); /* not calloc, which passes by the cache of the thread (glibc 2.36) */
+    hf_response *response =
+        malloc(sizeof *response); /* not calloc, which passes by the cache of the thread (glibc 2.36) */
     if (response == NULL) return NULL;
     *response = (hf_response){.body = NULL};
     hf__result_init(&response->result, HF_E_CANCELLED);

@@ -20,7 +20,7 @@ struct puppet {
     int parks;        /* PARK this often, then `admit` */
     hf_time park_until;
     const hf_fallback *run;
-    hf_call *cancels; /* admit cancels this call, and passes */
+    hf_call *cancels;                            /* admit cancels this call, and passes */
     bool chaos;                                  /* random verdicts */
     int asked, passed, settled, left, due, kept; /* counts */
     int settled_ok;                              /* of `settled`, by the short form */
@@ -163,11 +163,8 @@ static int puppet_settle_ok(hf_policy *policy, struct hf_frame *frame, struct hf
     return puppet_settle(policy, frame, x);
 }
 
-static const struct hf__policy_ops brief_puppet_ops = {.kind = "puppet",
-                                                       .admit = puppet_admit,
-                                                       .settle = puppet_settle,
-                                                       .settle_ok = puppet_settle_ok,
-                                                       .due = puppet_due};
+static const struct hf__policy_ops brief_puppet_ops = {
+    .kind = "puppet", .admit = puppet_admit, .settle = puppet_settle, .settle_ok = puppet_settle_ok, .due = puppet_due};
 
 /* A stage with up to four puppets, outermost first, fresh for each test. */
 static struct puppet p[HF_MAX_POLICIES];
