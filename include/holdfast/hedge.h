@@ -46,10 +46,9 @@ typedef struct hf_hedge_info {
     uint32_t struct_size; /* set by the caller to sizeof(hf_hedge_info) */
     uint32_t samples;     /* attempts in the window */
     int64_t delay_ns;     /* after this long an attempt is hedged now; HF_NEVER: no estimate, no hedge */
-    uint64_t
-        hedges; /* second attempts that were granted since it was made; one may still be turned back by what is inside */
-    uint64_t won;    /* of these, brought the result */
-    uint64_t denied; /* would have been, but the budget was empty */
+    uint64_t hedges;      /* second attempts granted since it was made; what is inside may turn one back */
+    uint64_t won;         /* of these, brought the result */
+    uint64_t denied;      /* would have been, but the budget was empty */
 } hf_hedge_info;
 
 /* hf_hedge_config_init fills `config` with the defaults named at each field.
