@@ -201,8 +201,9 @@ static bool admitted(const struct member *m, hf_time now, uint64_t seed, hf_resu
 /* Follows retry_at from rejection to rejection, with no results coming in, until a call is admitted. From
  * half-open with every probe lost that is: the lease ends, the breaker opens again, its wait ends. Recovering, a
  * tenth is admitted at least: 500 rejections in a row come once in 10^22 runs. */
-void breaker_no_wedge(const struct member *m, hf_time from) {
+void breaker_no_wedge(struct member *m, hf_time from) {
     hf_time now = from;
+    m->meddling = 0; /* whoever opens it by hand from its callback starts another wait */
     uint32_t hops = 0;
     hf_result result;
     for (uint64_t seed = 0; !admitted(m, now, seed, &result); seed++) {

@@ -92,7 +92,7 @@ void breaker_must_keep(const struct member *m, const hf_breaker_info *before, hf
 /* Aborts when the window has changed since `before` and holds what must have opened the breaker. */
 void breaker_must_judge(const struct member *m, const hf_breaker_info *before, hf_time now);
 
-void breaker_no_wedge(const struct member *m, hf_time from);
+void breaker_no_wedge(struct member *m, hf_time from);
 
 void members_free(struct members *all);
 
