@@ -244,7 +244,7 @@ http-docs: $B/tools/http_table
 check-http-docs: $B/tools/http_table
 	@sh tools/http_docs.sh check $<
 test: check-http-docs
-test: check-layers check-headers check-docs check-abi $(test_bins) $(example_bins) $(replay_bins) $B/mockd
+test: $(if $(CI),check-format) check-layers check-headers check-docs check-abi $(test_bins) $(example_bins) $(replay_bins) $B/mockd
 	@sh tools/run_tests.sh $B $(tests:%=tests/%) $(fuzzers:%=fuzz/%)
 
 examples: $(example_bins)
@@ -392,7 +392,7 @@ format:
 	@clang-format -i $(sources)
 check-format:
 	@echo "clang-format: $(words $(sources)) files"
-	@clang-format --dry-run -Werror $(sources)
+	@clang-format --dry-run -Werror $(sources) || { echo 'run make format'; exit 1; }
 
 clean:
 	rm -rf build
