@@ -348,7 +348,7 @@ report = gcovr --root . $(foreach l,base core engine policy,--filter src/$l/) --
          --exclude-lines-by-pattern '.*HF_MUST\(.*' $B
 coverage:
 	$(MAKE) VARIANT=cov coverage-report
-coverage-report: $(decide_tests:%=$B/tests/%) $(replay_bins)
+coverage-report: $(decide_tests:%=$B/tests/%) $(replay_bins) $B/mockd $B/holdfast-top
 	@find $B -name '*.gcda' -delete
 	@sh tools/run_tests.sh $B $(decide_tests:%=tests/%) $(fuzzers:%=fuzz/%)
 	@$(report) --fail-under-line 95 | tail -n +5
@@ -356,7 +356,7 @@ coverage-report: $(decide_tests:%=$B/tests/%) $(replay_bins)
 
 # Everything that does not measure time against a server. tests/faults have a malloc of their own in front of the C library's.
 own_malloc := --soname-synonyms=somalloc=nouserintercepts
-check-valgrind: $(decide_tests:%=$B/tests/%) $B/tests/http/door_test $B/mockd
+check-valgrind: $(decide_tests:%=$B/tests/%) $B/tests/http/door_test $B/mockd $B/holdfast-top
 	@UNDER='valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,indirect,possible $(own_malloc)' \
 	  sh tools/run_tests.sh $B $(decide_tests:%=tests/%) tests/http/door_test
 
