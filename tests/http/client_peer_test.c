@@ -139,7 +139,12 @@ static void no_post_is_doubled_when_connections_die(void **state) {
 
 #define STREAMS 50
 
+/* libcurl 7.88 fails a request with code 16 on a connection where a stream was reset before, as nghttpd does after its
+ * 404. So all streams must be under way before the first is answered: the thread sanitizer is too slow for that. */
 static void many_streams_share_a_connection(void **state) {
+#ifdef __SANITIZE_THREAD__
+    skip();
+#endif
     struct client_bench *b = *state;
     struct real_server nghttpd;
     hf_completions *queue;
