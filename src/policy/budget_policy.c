@@ -109,6 +109,12 @@ hf_budget *hf__budget_ref(hf_budget *budget) {
     return budget;
 }
 
+int hf__budget_for(hf_budget **out_budget, const char *name, hf_budget *given, hf_error *error) {
+    if (given == NULL) return hf_budget_new(out_budget, name, NULL, error);
+    *out_budget = hf__budget_ref(given);
+    return 0;
+}
+
 /* ---- one level ---- */
 
 static bool by_concurrency(const hf_budget *budget) { return budget->rules.kind == HF_BUDGET_BY_CONCURRENCY; }

@@ -17,6 +17,9 @@ struct hf__budget_state {
 
 hf_budget *hf__budget_ref(hf_budget *budget);
 
+/* The budget of a policy called `name`: a reference to `given`, or for NULL one of its own with the defaults. */
+int hf__budget_for(hf_budget **out_budget, const char *name, hf_budget *given, hf_error *error);
+
 /* A call begins. Its end must be told to a budget that counts what is under way, itself or above. */
 void hf__budget_begin(hf_budget *budget);
 bool hf__budget_counts_calls(const hf_budget *budget);

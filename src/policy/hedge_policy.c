@@ -232,8 +232,8 @@ int hf_hedge_new(hf_hedge **out_hedge, const char *name, const hf_hedge_config *
     int rc = hf__policy_new(out_hedge == NULL ? NULL : &made, sizeof(hf_hedge), &hedge_ops, name, error);
     if (rc == 0) rc = hf__config_copy("hedge", name, &chosen, sizeof chosen, config, error);
     if (rc == 0) rc = check(name, &chosen, error);
-    hf_budget *own = NULL;
-    if (rc == 0 && budget == NULL) rc = hf_budget_new(&own, name, NULL, error);
+    hf_budget *kept = NULL;
+    if (rc == 0) rc = hf__budget_for(&kept, name, budget, error);
     if (rc < 0 || made == NULL) {
         free(made);
         return rc;
@@ -241,7 +241,7 @@ int hf_hedge_new(hf_hedge **out_hedge, const char *name, const hf_hedge_config *
     hf_hedge *h = made;
     h->base.traits = HF__FORKS;
     h->config = chosen;
-    h->budget = budget == NULL ? own : hf__budget_ref(budget);
+    h->budget = kept;
     h->own_budget = budget == NULL;
     atomic_init(&h->delay_ns, hf__ms_to_ns(chosen.delay_ms));
     *out_hedge = h;

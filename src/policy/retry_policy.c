@@ -180,8 +180,8 @@ int hf_retry_new(hf_retry **out_retry, const char *name, const hf_retry_config *
     int rc = hf__policy_new(out_retry == NULL ? NULL : &made, sizeof(hf_retry), &retry_ops, name, error);
     if (rc == 0) rc = hf__config_copy("retry", name, &chosen, sizeof chosen, config, error);
     if (rc == 0) rc = check(name, &chosen, error);
-    hf_budget *own = NULL;
-    if (rc == 0 && budget == NULL) rc = hf_budget_new(&own, name, NULL, error);
+    hf_budget *kept = NULL;
+    if (rc == 0) rc = hf__budget_for(&kept, name, budget, error);
     if (rc < 0 || made == NULL) {
         free(made);
         return rc;
@@ -189,7 +189,7 @@ int hf_retry_new(hf_retry **out_retry, const char *name, const hf_retry_config *
     *out_retry = made;
     (*out_retry)->base.traits = HF__ADMITS_TIMELESS | HF__SETTLES_TIMELESS;
     (*out_retry)->config = chosen;
-    (*out_retry)->budget = budget == NULL ? own : hf__budget_ref(budget);
+    (*out_retry)->budget = kept;
     if (hf__budget_counts_calls((*out_retry)->budget)) (*out_retry)->base.ops = &counted_retry_ops;
     return 0;
 }
