@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "drive/run_options.h"
 
+#include "base/given.h"
 #include "drive/clock.h"
 #include "drive/seed.h"
 
@@ -18,10 +19,7 @@ void hf_run_options_init(hf_run_options *options) {
 
 bool hf__run_options_resolve(hf_run_options *out, const hf_run_options *given) {
     hf_run_options_init(out);
-    if (given != NULL) {
-        if (given->struct_size == 0 || given->struct_size > sizeof *out) return false;
-        memcpy(out, given, given->struct_size);
-    }
+    if (!hf__given_copy(out, sizeof *out, given)) return false;
     if (out->priority >= HF_PRIORITIES || out->weight > HF_WEIGHT_MAX) return false;
     out->clock = hf__clock_or_default(out->clock);
     if (out->seed == HF_SEED_AUTO) out->seed = hf__seed_next();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/call_state.h"
 
+#include "base/given.h"
 #include "base/num.h"
 
 #include <assert.h>
@@ -121,10 +122,7 @@ int hf_call_begin(hf_call *call, hf_pipeline *pipeline, const hf_call_options *o
     hf_call_options chosen;
     hf_call_options_init(&chosen);
     if (call == NULL || pipeline == NULL) return HF_E_INVALID;
-    if (options != NULL) {
-        if (options->struct_size == 0 || options->struct_size > sizeof chosen) return HF_E_INVALID;
-        memcpy(&chosen, options, options->struct_size);
-    }
+    if (!hf__given_copy(&chosen, sizeof chosen, options)) return HF_E_INVALID;
     if (chosen.priority >= HF_PRIORITIES || chosen.weight > HF_WEIGHT_MAX) return HF_E_INVALID;
     if (chosen.flags > (HF_CALL_OVERLAP | HF_CALL_ONCE)) return HF_E_INVALID;
     if ((pipeline->needs & HF_NEEDS_OVERLAP) && !(chosen.flags & HF_CALL_OVERLAP)) return HF_E_UNSUPPORTED;

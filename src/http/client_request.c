@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/client_request.h"
 
+#include "base/given.h"
 #include "base/num.h"
 #include "drive/clock.h"
 #include "http/client_setup.h"
@@ -259,10 +260,9 @@ int hf__request_copy(struct hf__request **out, hf_curl_options *out_options, con
     hf_request_init(&r);
     *out = NULL;
     if (given == NULL) return bad(error, "it is NULL");
-    if (given->struct_size == 0 || given->struct_size > sizeof r) {
+    if (!hf__given_copy(&r, sizeof r, given)) {
         return bad(error, "struct_size is not set: fill it with hf_request_init first");
     }
-    memcpy(&r, given, given->struct_size);
     int rc = check(setup, &r, error);
     if (rc == 0) rc = resolve_options(out_options, &r, error);
     if (rc < 0) return rc;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/client_setup.h"
 
+#include "base/given.h"
 #include "http/client_request.h"
 #include "os/error_text.h"
 
@@ -205,14 +206,11 @@ int hf__client_setup_init(struct hf__client_setup *setup, const char *name, cons
     }
     memcpy(setup->name, name, strlen(name) + 1);
     hf_client_config_init(&setup->config);
-    if (config != NULL) {
-        if (config->struct_size == 0 || config->struct_size > sizeof *config) {
-            return hf__error_set(error, HF_E_INVALID,
-                                 "client \"%s\": struct_size is %u, expected at most %zu: fill the configuration with "
-                                 "hf_client_config_init first",
-                                 name, config->struct_size, sizeof *config);
-        }
-        memcpy(&setup->config, config, config->struct_size);
+    if (!hf__given_copy(&setup->config, sizeof setup->config, config)) {
+        return hf__error_set(error, HF_E_INVALID,
+                             "client \"%s\": struct_size is %u, expected at most %zu: fill the configuration with "
+                             "hf_client_config_init first",
+                             name, config->struct_size, sizeof *config);
     }
     hf_client_config *c = &setup->config;
     int rc = check(name, c, error);

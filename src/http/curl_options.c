@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/curl_options.h"
 
+#include "base/given.h"
 #include "base/rng.h"
 #include "drive/clock.h"
 #include "drive/seed.h"
@@ -32,10 +33,7 @@ static bool is_key(const char *key) {
 
 bool hf__curl_options_resolve(hf_curl_options *out, const hf_curl_options *given) {
     hf_curl_options_init(out);
-    if (given != NULL) {
-        if (given->struct_size == 0 || given->struct_size > sizeof *out) return false;
-        memcpy(out, given, given->struct_size);
-    }
+    if (!hf__given_copy(out, sizeof *out, given)) return false;
     if (out->idempotent < HF_CURL_BY_METHOD || out->idempotent > HF_CURL_NOT_IDEMPOTENT) return false;
     if (out->body < HF_CURL_BODY_ONCE || out->body > HF_CURL_BODY_REWIND || out->make_key > 1) return false;
     if (out->priority >= HF_PRIORITIES || out->weight > HF_WEIGHT_MAX) return false;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "policy/config_check.h"
 
+#include "base/given.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,17 +47,13 @@ int hf__check_ranges(const char *what, const char *name, const struct hf__range 
 }
 
 int hf__config_copy(const char *what, const char *name, void *config, size_t size, const void *given, hf_error *error) {
-    if (given == NULL) return 0;
+    if (hf__given_copy(config, size, given)) return 0;
     uint32_t given_size;
     memcpy(&given_size, given, sizeof given_size);
-    if (given_size < sizeof given_size || given_size > size) {
-        return hf__error_set(error, HF_E_INVALID,
-                             "%s \"%s\": struct_size is %u, expected at most %zu: fill the configuration with its "
-                             "_config_init function first",
-                             what, name, given_size, size);
-    }
-    memcpy(config, given, given_size);
-    return 0;
+    return hf__error_set(error, HF_E_INVALID,
+                         "%s \"%s\": struct_size is %u, expected at most %zu: fill the configuration with its "
+                         "_config_init function first",
+                         what, name, given_size, size);
 }
 
 int hf__policy_alloc(void **out, size_t size, const struct hf__policy_ops *ops, const char *name, hf_error *error) {

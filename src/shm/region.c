@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "shm/region_handle.h"
 
+#include "base/given.h"
 #include "os/error_text.h"
 #include "os/must.h"
 #include "os/shared_file.h"
@@ -153,15 +154,11 @@ static int attach(hf_region *region, const hf_region_config *config, hf_error *e
 
 static int resolve(hf_region_config *chosen, const hf_region_config *given, hf_error *error) {
     hf_region_config_init(chosen);
-    if (given == NULL) return 0;
-    if (given->struct_size < sizeof given->struct_size || given->struct_size > sizeof *chosen) {
-        return hf__error_set(error, HF_E_INVALID,
-                             "region: struct_size is %u, expected at most %zu: fill the configuration with "
-                             "hf_region_config_init first",
-                             (unsigned)given->struct_size, sizeof *chosen);
-    }
-    memcpy(chosen, given, given->struct_size);
-    return 0;
+    if (hf__given_copy(chosen, sizeof *chosen, given)) return 0;
+    return hf__error_set(error, HF_E_INVALID,
+                         "region: struct_size is %u, expected at most %zu: fill the configuration with "
+                         "hf_region_config_init first",
+                         (unsigned)given->struct_size, sizeof *chosen);
 }
 
 int hf_region_new(hf_region **out_region, const hf_region_config *config, hf_error *error) {
