@@ -227,8 +227,6 @@ int hf_region_inspect(hf_region *region, hf_region_info *out_info) {
     for (uint32_t slot = 1; slot <= HF_REGION_PROCESSES_MAX; slot++) {
         out_info->processes += hf__region_slot_alive(region, slot);
     }
-    HF_MUST(pthread_mutex_lock(&region->mutex) == 0);
-    out_info->fallbacks = region->locked.fallbacks;
-    HF_MUST(pthread_mutex_unlock(&region->mutex) == 0);
+    out_info->fallbacks = atomic_load_explicit(&region->fallbacks, memory_order_relaxed);
     return 0;
 }

@@ -149,7 +149,6 @@ int hf__region_place(hf_region *region, const struct hf__region_want *want, void
         /* The offset was checked under the lock and is copied: what becomes of the entry later does not matter. */
         assert(rc < 0 || entry != NULL);
         if (rc == 0) *out_state = (unsigned char *)region->map + entry->offset;
-        if (rc < 0) region->locked.fallbacks += region->on_mismatch == HF_REGION_LOCAL;
         hf__region_end_change(region);
     } else {
         rc = hf__error_set(
@@ -157,7 +156,9 @@ int hf__region_place(hf_region *region, const struct hf__region_want *want, void
             "%s \"%s\": region \"%s\" cannot be locked: no descriptor, or another process was stopped inside",
             hf_region_kind_name((int32_t)want->kind), want->name, region->title);
     }
-    return rc < 0 && region->on_mismatch == HF_REGION_LOCAL ? 0 : rc;
+    if (rc == 0 || region->on_mismatch != HF_REGION_LOCAL) return rc;
+    atomic_fetch_add_explicit(&region->fallbacks, 1, memory_order_relaxed);
+    return 0;
 }
 
 int hf__region_house(hf_region *region, const struct hf__region_want *want, void *own, void **out_state,

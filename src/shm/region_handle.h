@@ -26,9 +26,9 @@ struct hf_region {
     struct {
         int lock_file; /* a description of this process alone; -1: to be opened */
         int for_child; /* while it forks: the description that the child will have */
-        uint64_t fallbacks;
     } locked;
-    struct hf_region *next; /* list of all regions */
+    _Atomic uint64_t fallbacks; /* relaxed: it counts */
+    struct hf_region *next;     /* list of all regions */
     struct hf_region *previous;
 };
 

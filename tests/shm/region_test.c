@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "os/shared_file.h"
 #include "shm/region_handle.h"
 #include "support/child.h"
 #include "support/cmocka_all.h"
@@ -172,6 +173,15 @@ static void a_mismatch_may_stay_local_and_is_counted(void **state) {
     assert_null(place(region, "a", 99, NULL, &rc));
     assert_int_equal(rc, 0);
     assert_int_equal(inspect(region).fallbacks, 1);
+    /* Neither can be shared what somebody who has stopped in there does not let be made. */
+    char path[128];
+    path_of(path, sizeof path, "local");
+    int stopped = hf__shared_open(path, false);
+    assert_true(stopped >= 0 && hf__shared_lock(stopped, HF__REGION_LOCK_ENTRIES));
+    assert_null(place(region, "b", 20, NULL, &rc));
+    assert_int_equal(rc, 0);
+    assert_int_equal(inspect(region).fallbacks, 2);
+    close(stopped);
     hf_region_free(region);
     remove_region("local");
 }
